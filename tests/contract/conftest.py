@@ -1,0 +1,6 @@
+"""Make `bad_rewards` importable by name, here and in the processes that a check starts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
