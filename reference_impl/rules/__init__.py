@@ -1,0 +1,34 @@
+"""Rewards that follow from a rule: the final answer, the format, the length, the repetition."""
+
+from reference_impl.rules.answer import extract_answer
+from reference_impl.rules.exact import ExactMatch, exact_match_reward_fn
+from reference_impl.rules.format import TagFormat, format_reward_fn
+from reference_impl.rules.length import (
+    CosineLength,
+    SoftOverlong,
+    cosine_length_reward_fn,
+    soft_overlong_reward_fn,
+)
+from reference_impl.rules.normalize import normalize_answer
+from reference_impl.rules.number import Quantity, parse_number
+from reference_impl.rules.numeric import NumericMatch, numeric_match_reward_fn
+from reference_impl.rules.repetition import NgramRepetition, ngram_repetition_reward_fn
+
+__all__ = [
+    "CosineLength",
+    "ExactMatch",
+    "NgramRepetition",
+    "NumericMatch",
+    "Quantity",
+    "SoftOverlong",
+    "TagFormat",
+    "cosine_length_reward_fn",
+    "exact_match_reward_fn",
+    "extract_answer",
+    "format_reward_fn",
+    "ngram_repetition_reward_fn",
+    "normalize_answer",
+    "numeric_match_reward_fn",
+    "parse_number",
+    "soft_overlong_reward_fn",
+]
