@@ -1,0 +1,1 @@
+"""Measured ratios against what people use today, one module a subject."""
