@@ -50,6 +50,8 @@ _ROOM_OF = {
     "numeric_match_reward_fn": "rules",
     "parse_number": "rules",
     "soft_overlong_reward_fn": "rules",
+    "SourceView": "show",
+    "TableView": "show",
     "score_table": "show",
     "show_source": "show",
 }

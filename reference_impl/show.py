@@ -9,7 +9,7 @@ from textwrap import shorten
 
 from reference_impl.contract.error import RewardError
 
-__all__ = ["score_table", "show_source"]
+__all__ = ["SourceView", "TableView", "score_table", "show_source"]
 
 SHOWN_CHARACTERS = 60
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +25,8 @@ SHOWN_LOG_LINES = 40
 COLOR = re.compile(r"\x1b\[[\d;]*m")
 # A warning whose line ends with a colon goes on in the next one, past a traceback.
 WARNING = re.compile(
-    r"^.*\b(?:WARNING|ERROR): .*(?:(?<=:)\n(?:Traceback.*\n(?: .*\n)+)?.+)?", re.MULTILINE
+    r"^Extension error:\n.+|^.*\b(?:WARNING|ERROR): .*(?:(?<=:)\n(?:Traceback.*\n(?: .*\n)+)?.+)?",
+    re.MULTILINE,
 )
 TRACEBACK = re.compile(r"^Traceback.*\n(?: .*\n)+", re.MULTILINE)
 # Pages that readers do not look for: the site's own search and listings of source files.
@@ -157,6 +159,11 @@ class SiteHandler(SimpleHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def handle(self) -> None:
+        # A browser that leaves a page drops what it was still loading.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().handle()
 
     def log_message(self, *args) -> None:
         """A line for each request would bury the address."""
