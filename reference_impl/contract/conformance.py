@@ -66,7 +66,7 @@ def check_conformance(
     * `returns_float`: it returns a finite number.
     * `range`: the number is not below `low` nor above `high`, if they are given.
     * `deterministic`: three calls give the same score.
-    * `inputs_unchanged`: the sample's lists and dicts are the same after a call.
+    * `inputs_unchanged`: the sample's lists and dicts are the same after each call.
     * `pickles`: a pickled copy gives the same score.
     * `importable`: its module and name lead to it. An instance travels by pickling instead.
     * `thread`: the same score off the main thread.
@@ -141,7 +141,7 @@ def check_conformance(
         returns_float_result(calls.get("first_call"), why_not),
         range_result(score, low, high, why_not),
         deterministic,
-        inputs_unchanged_result(calls.get("first_call"), why_not),
+        inputs_unchanged_result(calls, why_not),
         pickles_result(reward_fn, pickle_problem, calls.get("copy"), expected, why_not),
         importable_result(reward_fn, path),
         same_score_result(

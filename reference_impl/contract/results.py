@@ -113,10 +113,11 @@ def deterministic_result(calls: dict[str, Outcome], why_not: str) -> CheckResult
     return CheckResult("deterministic", True, "the same score in three calls.")
 
 
-def inputs_unchanged_result(outcome: Outcome | None, why_not: str) -> CheckResult:
-    if outcome is None or outcome.kind != "ok":
+def inputs_unchanged_result(calls: dict[str, Outcome], why_not: str) -> CheckResult:
+    if first_score(calls) is None:
         return _not_run("inputs_unchanged", why_not)
-    names = ", ".join(f"`{name}`" for name in outcome.changed)
+    changed = dict.fromkeys(name for outcome in calls.values() for name in outcome.changed)
+    names = ", ".join(f"`{name}`" for name in changed)
     problem = f"the call changes {names}: work on a copy, such as `list(...)`." if names else ""
     return result("inputs_unchanged", problem, "nothing was changed")
 

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import math
+import numbers
 import pkgutil
 import reprlib
 from types import ModuleType
@@ -235,7 +236,8 @@ def _why_not_a_number(value: object) -> str:
         return "a dict. Return one float, such as the weighted sum of the parts."
     if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
         return f"a {type(value).__name__}, not a number. Return one float for one sample."
-    if isinstance(value, complex) or not hasattr(type(value), "__float__"):
+    is_complex = isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real)
+    if is_complex or not hasattr(type(value), "__float__"):
         return f"a {type(value).__name__}, which is not a real number. Return a float."
     return ""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from reference_impl.contract.error import InvalidGoldError
+from reference_impl.rules.end_tokens import strip_end_tokens
 
 DEFAULT_FORMS = ("boxed", "hash", "phrase")
 
@@ -44,7 +45,8 @@ def extract_answer(text: str, forms: Sequence[str] = DEFAULT_FORMS) -> str | Non
 
     The rule:
 
-    1. Only what follows the last ``</think>`` counts, without an ``</answer>`` at its end. A
+    1. Only what follows the last ``</think>`` counts, without an ``</answer>``
+       or special tokens such as ``<|im_end|>`` at its end. A
        ``<think>`` that is never closed means that the model never got to an answer. (Where the
        chat template opens ``<think>`` in the prompt, a completion that was cut inside its thought
        cannot be told from one that has none.)
@@ -160,7 +162,7 @@ def _find_answer(text: str, forms: tuple[str, ...]) -> str | None:
     text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
     if "<think>" in text:
         return ""
-    text = text.rstrip().removesuffix("</answer>")
+    text = strip_end_tokens(text).removesuffix("</answer>")
     for form in forms:
         found = _FINDERS[form](text)
         if found is not None:

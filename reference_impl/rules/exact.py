@@ -52,11 +52,12 @@ class ExactMatch:
     ) -> float:
         """Score one completion; see `exact_match_reward_fn`."""
         text = check_text("completions", completions)
-        gold = normalize_answer(gold_answer(answer, self.forms))
+        gold_written = gold_answer(answer, self.forms)
+        gold = normalize_answer(gold_written)
         if not gold:
             raise InvalidGoldError(
-                f"the gold answer {answer!r} holds nothing visible. Mend the row, or drop it from "
-                "the data set."
+                f"the gold answer {gold_written[:80]!r} holds nothing visible. Mend the "
+                "row, or drop it from the data set."
             )
         predicted = extract_answer(text, self.forms)
         if predicted is None:

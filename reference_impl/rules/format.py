@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference_impl.contract.reward_fn import check_text
+from reference_impl.rules.end_tokens import strip_end_tokens
 
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
-# These count as letters or symbols in Unicode, and show nothing: Hangul fillers, a blank Braille.
-_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# These count as letters or symbols in Unicode, and show nothing: Hangul fillers, a blank Braille,
+# blank hieroglyphs, a musical note without a head.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U00013441\U00013442\U0001d159")
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class TagFormat:
     r"""Pay 1.0 if a completion is exactly the given tags, in order and each holding text, else 0.0.
 
     Each opening and closing tag stands once; nothing but white space stands around and between
-    the tags; each tag holds something visible. White space, zero-width and control characters are
-    not visible: ``<think></think>`` is not a thought, and a model soon finds out if it is paid
-    for one.
+    the tags, apart from special tokens such as ``<|im_end|>`` at the end. Each tag holds something
+    visible. White space, zero-width and control characters are not: ``<think></think>`` is not a
+    thought, and a model soon finds out if it is paid for one.
 
     What the tags hold is not judged: ``<think>.</think>`` passes. Pay for format next to a reward
     for the answer, never alone.
@@ -68,7 +70,7 @@ class TagFormat:
         for tag in self.tags:
             if text.count(f"<{tag}>") != 1 or text.count(f"</{tag}>") != 1:
                 return 0.0
-        rest = text
+        rest = strip_end_tokens(text)
         for tag in self.tags:
             before, _, rest = rest.partition(f"<{tag}>")
             content, _, rest = rest.partition(f"</{tag}>")

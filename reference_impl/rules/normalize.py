@@ -29,7 +29,7 @@ _DOLLAR = re.compile(r"(?<!\\)\$")
 _LATEX = re.compile(
     r"(?P<kept>\\\\)"
     r"|(?P<dropped>\\[()\[\]!]|\\(?:left|right)(?![a-z]))"
-    r"|(?P<space>\\[,;:>\ ])"
+    r"|(?P<space>\\[,;:>\ ]|\\q?quad(?![a-z]))"
     r"|(?P<comma>\{,\})"
     r"|\\(?P<escaped>[$%])"
     r"|(?P<degree>\^\ ?(?:\\circ(?![a-z])|\{\ ?\\circ\ ?\}))"
@@ -43,6 +43,10 @@ _LATEX_REPLACEMENT = {
     "degree": "°",
     "frac": r"\frac",
 }
+
+# A tie is a space that does not break. Before a number "~" says "about", so only a tie between a
+# number or a brace and a word is taken for one.
+_TIE = re.compile(r"(?<=[0-9{}])~(?=[a-z]|\\(?:text|math))")
 
 _WRAPPER = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|boxed)\s?"
@@ -99,9 +103,11 @@ def _strip_layer(text: str) -> str:
         # Dollar signs in pairs delimit math; a single one is a currency. A space takes their place,
         # so that "$1,$234" does not turn into a number.
         text = _DOLLAR.sub(" ", text)
+    text = _TIE.sub(" ", text)
     if "\\" in text or "{,}" in text:
-        text = _WRAPPER.sub(_unwrapped, text)
+        # Commands first: without its braces, the text of "\circ\text{C}" would run into "\circ".
         text = _LATEX.sub(_typeset_plainly, text)
+        text = _WRAPPER.sub(_unwrapped, text)
     # Here too a space, so that the power "2**3**2" does not turn into a number.
     text = " ".join(_BOLD.sub(r" \1 ", text).split())
     text = text.removeprefix("**").removesuffix("**")

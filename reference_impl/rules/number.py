@@ -108,20 +108,21 @@ def _unit_table() -> dict[str, str]:
 
 _UNITS = _unit_table()
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-_CJK_UNIT = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]{1,4}")
-# "3万" is not 3, and "3或四" is not one number: these count, approximate, join or deny.
+_CJK_UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]{1,4}")
+# "3万" is not 3, and "3或四" is not one number: these count, approximate, join, doubt or deny.
 _CJK_NOT_A_UNIT = frozenset(
     "零〇一二两三四五六七八九十百千万亿兆半几数多余约近至到或和与及跟不非没错以左成"
+    "兩拾佰仟萬億廿幾餘約與沒錯假误誤否吗嗎吧折"
 )
 # The same in English. Words of one or two letters ("4x", "4k", "4 or") are never unknown units.
 _NOT_A_UNIT_WORDS = """
     and not nor but either neither maybe perhaps possibly probably than until through versus
-    plus minus percent divided half halve third fourth fifth squared cubed factorial
-    hundred thousand million billion trillion dozen
+    wrong incorrect false unlikely about around approximately roughly almost nearly
+    plus minus percent pct divided half halve third fourth fifth squared cubed factorial
+    hundred thousand million billion trillion quadrillion lakh crore dozen
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    sin cos tan log exp mod
+    sin cos tan log exp mod sqrt
 """
 _NOT_A_UNIT = frozenset(_NOT_A_UNIT_WORDS.split())
 
@@ -172,7 +173,7 @@ def parse_number(text: str) -> Quantity | None:
 
     Common units and currencies are known under several names: "$5" and "5 dollars" are the same.
     Any other unit may be up to two English words or four Chinese characters, as long as none of
-    them counts, joins or denies: "4 million", "4 or five" and "3万" are not read. Units are
+    them counts, joins, doubts or denies: "4 million", "4 or five" and "3万" are not read. Units are
     names: 1 km and 1,000 m differ.
 
     A text of more than 200 characters, and an exponent beyond 10,000, are not read.
@@ -269,7 +270,7 @@ def _split(text: str) -> _Parts | None:
 
 def _unit(rest: str) -> str | None:
     """The canonical name of a unit; empty for none, None for what is not a unit."""
-    name = rest.strip()
+    name = rest.strip().replace("° ", "°")
     if not name:
         return ""
     if name in _UNITS:
@@ -284,7 +285,8 @@ def _unit(rest: str) -> str | None:
 
 
 def _is_unit_word(word: str) -> bool:
-    if len(word) < 3 or not word.isalpha() or _CJK.search(word):
+    # A list of English words that are no units says nothing about words of other languages.
+    if len(word) < 3 or not (word.isascii() and word.isalpha()):
         return False
     return word not in _NOT_A_UNIT and word.removesuffix("s") not in _NOT_A_UNIT
 

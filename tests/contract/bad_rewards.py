@@ -114,6 +114,19 @@ def changes_inputs(prompt, completions, prompt_ids, completion_ids, **columns):
     return 1.0
 
 
+class ChangesInputsLater:
+    """Leaves the inputs of its first call alone, and no others."""
+
+    def __init__(self):
+        self.called = False
+
+    def __call__(self, prompt, completions, prompt_ids, completion_ids, **columns):
+        if self.called:
+            completion_ids.append(0)
+        self.called = True
+        return 1.0
+
+
 class Unpicklable:
     def __init__(self):
         self.lock = threading.Lock()

@@ -107,6 +107,7 @@ def test_good_rewards_pass_every_check(reward_fn):
         (bad_rewards.out_of_range, "range", "100, is above `high`, 1"),
         (bad_rewards.at_random, "deterministic", "seed what is random"),
         (bad_rewards.changes_inputs, "inputs_unchanged", "`completion_ids`, `tests`"),
+        (bad_rewards.ChangesInputsLater(), "inputs_unchanged", "`completion_ids`"),
         (bad_rewards.Unpicklable(), "pickles", "cannot pickle '_thread.lock' object"),
         (bad_rewards.ForgetsItsState(), "pickles", "another score"),
         (bad_rewards.main_thread_only, "thread", "signal only works in main thread"),

@@ -34,6 +34,13 @@ ALL_FORMS = (*DEFAULT_FORMS, "last_number")
         (r"\boxed{4", None),
         (r"\boxed 4", None),
         (r"\boxed{4} \boxed{}", None),
+        # special tokens at the end, as a trainer may decode them
+        ("#### 72<|im_end|>", "72"),
+        ("The answer is 72.<|eot_id|> <|end_of_text|>\n", "72"),
+        ("#### 72<｜end▁of▁sentence｜>", "72"),
+        ("#### 72" + "<pad>" * 1000, "72"),
+        ("#### 72<|im_end|> and more", "72<|im_end|> and more"),
+        ("#### <b>", "<b>"),
         # hash
         ("48 + 24 = 72\n#### 72", "72"),
         ("#### 14\n#### 4\nDone.", "4"),

@@ -29,6 +29,7 @@ def score(completion, answer, reward_fn=exact_match_reward_fn):
         (r"\boxed{72 \text{ dollars}}", "72"),
         (r"\boxed{\$72}", "72 dollars"),
         (r"\boxed{5 km}", "5 kilometers"),
+        (r"\boxed{5 \mathrm{~km}}", "5 kilometers"),
         (r"\boxed{−4}", "-4"),
         (r"\boxed{10\%}", "10%"),
         (r"\boxed{10 percent}", "10%"),
@@ -59,6 +60,8 @@ def test_right(completion, answer):
         (r"\boxed{4或五}", "4"),
         (r"\boxed{4 million}", "4"),
         (r"\boxed{4万}", "4"),
+        (r"\boxed{4 oder fünf}", "4"),
+        (r"\boxed{4 wrong}", "4"),
         (r"\boxed{4x}", "4"),
         (r"\boxed{}", "4"),
         # another sign, unit or meaning

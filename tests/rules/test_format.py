@@ -20,6 +20,8 @@ def score(completion, reward_fn=format_reward_fn):
         "<think>想一想</think><answer>四</answer>",
         "<think>if 1 < 2 then <b>x</b></think><answer>+</answer>",
         "<think>a\x00</think><answer>\u200bb</answer>",
+        "<think>a</think><answer>b</answer><|im_end|>\n<|endoftext|>",
+        "<think>a</think><answer>b</answer></s>",
     ],
 )
 def test_right(completion):
@@ -37,7 +39,7 @@ def test_right(completion):
         *[f"<think>{blank}</think><answer>b</answer>" for blank in "\u200b\ufeff\x00\u3164\u2800"],
         *[
             f"<think>{blank}</think><answer>b</answer>"
-            for blank in "\u3000\u202e\ufe0f\u0301\ud800"
+            for blank in "\u3000\u202e\ufe0f\u0301\ud800\U0001d159\U00013441\U00013442"
         ],
         "<answer>b</answer><think>a</think>",
         "<think>a<answer>b</think></answer>",

@@ -98,6 +98,12 @@ def test_numbers(text, value):
         (r"90^\circ", "90", "degree"),
         ("90 degrees", "90", "degree"),
         ("25 °C", "25", "celsius"),
+        (r"25^\circ\text{C}", "25", "celsius"),
+        (r"25^\circ \mathrm{C}", "25", "celsius"),
+        (r"5~\text{km}", "5", "kilometer"),
+        (r"5 \mathrm{~cm}^2", "5", "square centimeter"),
+        (r"5\quad\text{km}", "5", "kilometer"),
+        (r"\frac{3}{4}~\text{cup}", "3/4", "cup"),
         ("60 km/h", "60", "kilometer per hour"),
         ("5 apples", "5", "apples"),
         ("5 times", "5", "times"),
@@ -129,8 +135,13 @@ def test_units(text, value, unit):
             "4到五",
             "$1,$234",
         ],
-        *["4 6", "1 2 3/4", "1/2/3", "1.2.3", "{4}", "(4)", "x = 4", "about 4", "4 5 dollars"],
+        *["4 6", "1 2 3/4", "1/2/3", "1.2.3", "{4}", "(4)", "x = 4", "4 5 dollars"],
+        *["about 4", "~4", r"\text{about }4", "4~5", "4 approximately", "4 about", "4 roughly"],
+        *["4 wrong", "4 incorrect", "4 false", "4吗", "4吧", "4否", "4假", "4错误", "4錯"],
+        # words that no list of English or Chinese words knows are no units
+        *["4 oder fünf", "4 или пять", "4 ԐԐԐ", "4または", "4かな"],
         # what counts is no unit
+        *["4 lakh", "4 crores", "4 quadrillion", "4 pct", "4萬", "4億", "4仟", "4拾", "4折", "4廿"],
         *["4 million", "4 dozens", "4 four", "4 point five", "4万", "4万元", "4多", "4k", "4 k"],
         # algebra is no unit
         *["4x", "4 x", "4i", "4e", "4pi", r"4\pi", "4xyz", "4²", "5½", "2^10", "4!", "4 squared"],
