@@ -143,7 +143,9 @@ def table(result: dict[str, dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rules", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object of ratios, no table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object of ratios, no table"
+    )
     parser.add_argument("--save", action="store_true", help="store it in benchmarks/results")
     parser.add_argument("--samples", type=int, default=200, help="completions of each length")
     parser.add_argument("--repeats", type=int, default=7, help="timings; the median counts")

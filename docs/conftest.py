@@ -64,7 +64,11 @@ class RecordOfRun:
 
     def pytest_runtest_logreport(self, report):
         path = report.nodeid.split("::")[0]
-        if path.startswith("docs/") and (report.when == "call" or report.outcome != "passed"):
+        if (
+            path.startswith("docs/")
+            and path.endswith(".md")
+            and (report.when == "call" or report.outcome != "passed")
+        ):
             outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome
             self.outcomes.setdefault(path.removeprefix("docs/"), []).append(outcome)
 

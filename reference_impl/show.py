@@ -99,7 +99,8 @@ def score_table(
 ) -> TableView:
     """Score labelled completions with several reward functions, side by side.
 
-    A reward function that refuses a completion shows the name of its error in place of a score.
+    A column is titled with the name of its reward function, without `_reward_fn`. A reward function
+    that refuses a completion shows the name of its error in place of a score.
 
     Args:
         reward_fns: Reward functions of the guide's contract.
@@ -118,7 +119,7 @@ def score_table(
         ...     answer="4",
         ... )
         >>> table
-                completion       exact_match_reward_fn
+                completion       exact_match
         right   So \\boxed{4}.    1.00
         wrong   So \\boxed{14}.   0.00
     """
@@ -132,7 +133,7 @@ def score_table(
 
 
 def _name(fn: Callable) -> str:
-    return getattr(fn, "__name__", type(fn).__name__)
+    return getattr(fn, "__name__", type(fn).__name__).removesuffix("_reward_fn")
 
 
 def _score(fn: Callable, prompt: str, text: str, columns: Mapping) -> str:

@@ -17,6 +17,7 @@ RATIOS = {
 }
 METHODS = {"exact", "numeric", "substring", "math_verify"}
 
+
 def run(*options):
     return subprocess.run(
         [sys.executable, "-m", "benchmarks.rules", "--repeats", "1", "--samples", "20", *options],
