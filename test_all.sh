@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 source ./setup_env.sh
-need_command chromium chromium fonts-noto-cjk
+command -v chromium-browser google-chrome >/dev/null || need_command chromium chromium fonts-noto-cjk
 
 ruff check -q .
 ruff format -q --check .
