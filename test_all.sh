@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up what is missing, run every test and every notebook, build the site and test it.
-# Arguments go to pytest for the tests that need no site, such as: ./test_all.sh -k numeric
+# Arguments go to pytest for all but the pages, such as: ./test_all.sh -k numeric
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -10,6 +10,7 @@ command -v chromium-browser google-chrome >/dev/null || need_command chromium ch
 ruff check -q .
 ruff format -q --check .
 python -m docs._tools check
-pytest -q -n 2 --dist loadfile -m "not browser" "$@"
+pytest -q -n 2 --dist loadfile docs
 python -m docs._tools build
-pytest -q -m browser tests/site
+# The slow files first, so that none of them is left to run alone at the end.
+pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/guide tests/site tests reference_impl "$@"

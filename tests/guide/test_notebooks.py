@@ -26,14 +26,14 @@ kernelspec: {name: python3, display_name: Python 3, language: python}
 # A page
 
 """
-PLOT = """import matplotlib.pyplot as plt
-figure, axes = plt.subplots()
-axes.plot([0, 1], [0, 1])
-plt.show()"""
-BLANK_PLOT = """import matplotlib.pyplot as plt
-figure, axes = plt.subplots()
-axes.set_axis_off()
-plt.show()"""
+PLOT = """import io
+from IPython.display import Image as Picture
+from PIL import Image, ImageDraw
+image, data = Image.new("RGB", (640, 480), "white"), io.BytesIO()
+ImageDraw.Draw(image).ellipse((100, 100, 300, 300), fill="navy")
+image.save(data, "PNG")
+Picture(data.getvalue())"""
+BLANK_PLOT = PLOT.replace("navy", "white")
 
 
 def page(*cells: str, header: str = HEADER) -> str:
