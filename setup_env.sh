@@ -28,7 +28,7 @@ make_venv() {
     die "$("$python" --version) is not supported: set PYTHON to a Python 3.11 or 3.12"
   [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 && return
   rm -rf .venv
-  "$python" -m venv .venv 2>/dev/null && return
+  "$python" -m venv .venv >/dev/null 2>&1 && return
   # Debian's python3 comes without ensurepip; its pip can fill the environment from outside.
   rm -rf .venv
   { "$python" -m venv --without-pip .venv &&
