@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 source ./setup_env.sh
-command -v chromium-browser google-chrome >/dev/null || need_command chromium chromium fonts-noto-cjk
+# libatomic1 is what the driver of the browser needs beside the browser.
+command -v chromium-browser google-chrome >/dev/null || need_command chromium chromium fonts-noto-cjk libatomic1
 
 ruff check -q .
 ruff format -q --check .

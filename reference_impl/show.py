@@ -19,6 +19,8 @@ class SourceView:
 
     Args:
         source: The source.
+
+    Explained in :ref:`contract-signature`.
     """
 
     def __init__(self, source: str):
@@ -39,6 +41,8 @@ class TableView:
         rows: The cells, as text.
         numbers: How many of the last columns hold numbers, which are set flush right.
         code: The columns, by index, whose cells a notebook sets as code.
+
+    Explained in :ref:`start-score`.
     """
 
     def __init__(
@@ -86,6 +90,8 @@ def show_source(obj: Callable) -> SourceView:
         >>> show_source(check_text)
         def check_text(name: str, value: object) -> str:
         ...
+
+    Explained in :ref:`contract-signature`.
     """
     return SourceView(inspect.getsource(obj))
 
@@ -122,6 +128,8 @@ def score_table(
                 completion       exact_match
         right   So \\boxed{4}.    1.00
         wrong   So \\boxed{14}.   0.00
+
+    Explained in :ref:`start-score`.
     """
     header = ["", "completion", *(_name(fn) for fn in reward_fns)]
     rows = [

@@ -64,3 +64,15 @@ def test_every_reference_reward_keeps_the_contract(name):
 def test_every_reference_reward_pickles_and_loads_by_name(name):
     reward_fn = load_reward_fn(f"reference_impl.{name}")
     assert pickle.loads(pickle.dumps(reward_fn))(**SAMPLE) == reward_fn(**SAMPLE)
+
+
+@pytest.mark.parametrize("name", reference_impl.__all__)
+def test_every_docstring_says_what_the_api_reference_promises(name):
+    doc = getattr(reference_impl, name).__doc__
+    purpose, _, rest = doc.partition("\n")
+    assert purpose.endswith("."), "one line of purpose first"
+    assert ":ref:`" in rest, "name the page that explains it"
+    if not isinstance(getattr(reference_impl, name), type):
+        for section in ("Args:", "Returns:", "Example:"):
+            assert section in rest
+        assert ">>>" in rest, "an example that runs"

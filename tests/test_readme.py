@@ -2,10 +2,11 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.bare_environment import make_environment, pip
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -19,25 +20,17 @@ def fences(readme: str, language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory) -> Path:
     """A new environment in which the README's first command was run."""
-    environment = tmp_path_factory.mktemp("bare") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    python = environment / "bin" / "python"
+    python = make_environment(tmp_path_factory.mktemp("bare"))
     install = fences("README.md", "bash")[0].strip()
     assert install == "pip install ."
-    subprocess.run([python, "-m", *install.split(), "-q"], cwd=ROOT, check=True)
+    pip(python, *install.split()[1:], cwd=ROOT)
     return python
 
 
 @pytest.mark.slow
 def test_installing_the_package_brings_nothing_else(bare_python):
-    listed = subprocess.run(
-        [bare_python, "-m", "pip", "list", "--format=freeze"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    names = {line.split("==")[0].lower() for line in listed.splitlines()}
-    assert names - {"pip", "setuptools"} == {"reward-guide"}
+    listed = pip(bare_python, "list", "--format=freeze")
+    assert {line.split("==")[0] for line in listed.splitlines()} == {"reward-guide"}
 
 
 @pytest.mark.slow

@@ -76,6 +76,7 @@ def share(app: Sphinx, config: Config) -> None:
     config.numfig = False
     config.copybutton_exclude = ".linenos, .gp, .go"
 
+    config.default_role = "literal"  # `name` in a docstring is code
     config.autodoc_member_order = "bysource"
     config.autodoc_typehints = "signature"
     config.autodoc_typehints_format = "short"

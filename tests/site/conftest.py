@@ -42,7 +42,7 @@ def address(site: Path) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
-        pytest.fail("Chromium is missing: apt-get install chromium fonts-noto-cjk")
+        pytest.fail("Chromium is missing: apt-get install chromium fonts-noto-cjk libatomic1")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield running

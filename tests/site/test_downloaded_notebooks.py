@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
+from tests.bare_environment import make_environment, pip
 from tests.site.built_site import ROOT, SITE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -37,9 +37,8 @@ def bare_python() -> Path:
     made_from = folder / "made_from.txt"
     if not made_from.exists() or made_from.read_text("utf-8") != state:
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [python, "-m", "pip", "install", "-q", "-c", constraints]
-        subprocess.run([*install, "ipykernel", "matplotlib"], check=True)
+        make_environment(folder)
+        pip(python, "install", "-c", str(constraints), "ipykernel", "matplotlib")
         made_from.write_text(state, "utf-8")
     return python
 
