@@ -19,5 +19,6 @@ python -m docs._tools build
 
 if [ "${1:-}" = --serve ]; then
   shift
+  exec 9>&- # a site that is served does not keep others from building
   exec python -m docs._tools serve "$@"
 fi

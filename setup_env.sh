@@ -71,6 +71,11 @@ state_of_setup() {
 }
 
 mkdir -p .cache
+# Two runs in one folder would take each other's intermediate files away.
+exec 9>.cache/lock
+if command -v flock >/dev/null && ! flock -n 9; then
+  die "another ./build_all.sh or ./test_all.sh runs in this folder: wait until it has ended"
+fi
 make_venv
 if [ ! -f docs/_static/mathjax/tex-svg.js ] || [ "$(state_of_setup)" != "$(cat .venv/state 2>/dev/null)" ]; then
   install_packages

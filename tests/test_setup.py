@@ -1,5 +1,6 @@
 """What cannot be set up is one clear line, and the scripts leave nothing half done."""
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,6 +96,18 @@ def test_a_missing_npm_says_what_to_install(machine):
     [line] = ran.stderr.splitlines()
     assert line == "error: npm is missing: install it (Debian: sudo apt-get install npm)"
     assert not (project / ".venv/state").exists()
+
+
+def test_two_runs_in_one_folder_do_not_meet(machine):
+    install, run, project = machine
+    install("flock", f'exec {shutil.which("flock")} "$@"')
+    (project / ".cache").mkdir()
+    with (project / ".cache/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = run("build_all.sh")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: another ./build_all.sh or ./test_all.sh runs")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 def test_an_unknown_option_is_refused_before_anything_is_set_up(machine):
