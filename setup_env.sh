@@ -32,7 +32,7 @@ make_venv() {
   # Debian's python3 comes without ensurepip; its pip can fill the environment from outside.
   rm -rf .venv
   { "$python" -m venv --without-pip .venv &&
-    "$python" -m pip --python .venv/bin/python install -q pip; } ||
+    "$python" -m pip --python .venv/bin/python install -q pip; } >/dev/null 2>&1 ||
     die "could not make .venv: install venv and pip (Debian: apt-get install python3-venv)"
 }
 
