@@ -51,7 +51,7 @@ def main() -> None:
         reward = reward_fn(**sample)
         groups[sample["prompt"]].append(reward)
         shown = " skipped" if reward is None else f"{reward:8.3f}"
-        print(f"{shown}  {sample['completions'][:70]!r}")
+        print(f"{shown}  {str(sample['completions'])[:70]!r}")
 
     print()
     for prompt, rewards in groups.items():
@@ -59,7 +59,11 @@ def main() -> None:
         if not scored:
             print(f"no reward for {prompt[:60]!r}: every sample failed")
             continue
-        note = "  <- all equal: this group teaches nothing" if pstdev(scored) == 0 else ""
+        note = (
+            "  <- all equal: this group teaches nothing"
+            if len(scored) > 1 and pstdev(scored) == 0
+            else ""
+        )
         print(f"mean {mean(scored):.3f}  std {pstdev(scored):.3f}  {prompt[:60]!r}{note}")
     print(reward_fn.counts)
 

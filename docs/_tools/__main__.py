@@ -22,7 +22,16 @@ def check() -> int:
 
 def regenerate(pages: list[Path]) -> int:
     """Run pages and store their outputs; read the diff before you commit it."""
-    notebooks.regenerate(pages or notebooks.notebook_pages())
+    for page in [page for page in pages if not notebooks.is_notebook(DOCS / "en" / page)]:
+        pages.remove(page)
+        print(f"docs/en/{page} has no cells: nothing to run")
+        if not pages:
+            return 0
+    try:
+        notebooks.regenerate(pages or notebooks.notebook_pages())
+    except (notebooks.StaleReferenceError, notebooks.CellFailedError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

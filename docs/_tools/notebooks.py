@@ -11,12 +11,14 @@ import hashlib
 import json
 import os
 import platform
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from docs._tools import kernels
 
@@ -31,6 +33,10 @@ CODE = ("reference_impl", "benchmarks", "examples", "constraints.txt")
 
 class StaleReferenceError(Exception):
     """The stored outputs of a page do not belong to the page as it stands."""
+
+
+class CellFailedError(Exception):
+    """A cell of a page raised, and the page does not say that it should."""
 
 
 def is_notebook(page: Path) -> bool:
@@ -138,11 +144,16 @@ def regenerate(pages: list[Path]) -> None:
 def _regenerate(page: Path) -> Path:
     source = DOCS / "en" / page
     notebook = read_page(source)
-    NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT_SECONDS,
-        resources={"metadata": {"path": str(source.parent)}},
-    ).execute()
+    resources = {"metadata": {"path": str(source.parent)}}
+    client = NotebookClient(notebook, timeout=CELL_TIMEOUT_SECONDS, resources=resources)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise CellFailedError(
+            f"docs/en/{page}: a cell raised {error.ename}: {error.evalue}\n"
+            f"{textwrap.indent(_failed_cell(notebook).source, '    ')}\n"
+            "Mend: correct the cell, or tag it raises-exception if the page is to show the error."
+        ) from None
     notebook.cells = code_cells(notebook)
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
     for cell in notebook.cells:
@@ -157,6 +168,16 @@ def _regenerate(page: Path) -> Path:
     stored.parent.mkdir(parents=True, exist_ok=True)
     stored.write_text(nbformat.writes(notebook) + "\n", "utf-8")
     return page
+
+
+def _failed_cell(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The cell at which a run ended: the last one that raised."""
+    raised = [
+        cell
+        for cell in code_cells(notebook)
+        if any(output.output_type == "error" for output in cell.outputs)
+    ]
+    return raised[-1]
 
 
 class Verified:

@@ -60,7 +60,8 @@ _PAIRS = {"*": "*", "`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "�
 def normalize_answer(text: str) -> str:
     r"""Return one written form for all the ways to typeset the same answer.
 
-    It changes what is written, never what it means: "1/2" and "0.5" stay apart. In order:
+    It changes how an answer is written and, apart from letter case, not what it means: "1/2" and
+    "0.5" stay apart. In order:
 
     - full-width characters become ASCII, every minus sign and hyphen becomes "-", zero-width,
       direction and control characters go, letters lose their case, white space becomes one space;

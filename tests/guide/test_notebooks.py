@@ -241,3 +241,14 @@ def test_stored_outputs_without_a_page_stop_the_run(tmp_path):
     ran = project.run("-m", "pytest", "docs")
     assert ran.returncode != 0
     assert "docs/_outputs/good.ipynb" in ran.stderr + ran.stdout
+
+
+@pytest.mark.slow
+def test_a_page_whose_cell_raises_is_not_stored(tmp_path):
+    project = Project(tmp_path)
+    project.write("raises", page("x = 0", "1 / x"))
+    said = project.python("notebooks.regenerate([Path('raises.md')])").stderr
+    assert "docs/en/raises.md: a cell raised ZeroDivisionError" in said
+    assert "    1 / x" in said
+    assert "Mend: correct the cell" in said
+    assert not project.stored("raises").exists()
