@@ -105,8 +105,9 @@ def score_table(
 ) -> TableView:
     """Score labelled completions with several reward functions, side by side.
 
-    A column is titled with the name of its reward function, without `_reward_fn`. A reward function
-    that refuses a completion shows the name of its error in place of a score.
+    A column is titled with the words of its reward function's name, without `_reward_fn`, so that
+    a title can wrap. A reward function that refuses a completion shows the name of its error in
+    place of a score.
 
     Args:
         reward_fns: Reward functions of the guide's contract.
@@ -125,7 +126,7 @@ def score_table(
         ...     answer="4",
         ... )
         >>> table
-                completion       exact_match
+                completion       exact match
         right   So \\boxed{4}.    1.00
         wrong   So \\boxed{14}.   0.00
 
@@ -141,7 +142,7 @@ def score_table(
 
 
 def _name(fn: Callable) -> str:
-    return getattr(fn, "__name__", type(fn).__name__).removesuffix("_reward_fn")
+    return getattr(fn, "__name__", type(fn).__name__).removesuffix("_reward_fn").replace("_", " ")
 
 
 def _score(fn: Callable, prompt: str, text: str, columns: Mapping) -> str:
