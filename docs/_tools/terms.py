@@ -30,7 +30,6 @@ class Term:
     match: bool = True
     avoid: list[str] = field(default_factory=list)
     needs_en: list[str] = field(default_factory=list)
-    # `except` in the file: a keyword in Python.
     unless: list[str] = field(default_factory=list)
     note_en: str = ""
     note_zh: str = ""
@@ -69,7 +68,7 @@ def check(docs: Path) -> list[Problem]:
 def load(docs: Path) -> tuple[list[Term], list[Problem]]:
     """Read the glossary. Returns its terms, and the rows that cannot be read."""
     text = (docs / FILE).read_text("utf-8")
-    known = {f.name for f in fields(Term)} - {"unless"} | {"except"}
+    known = {f.name for f in fields(Term)}
     terms, problems = [], []
     for number, row in enumerate(yaml.safe_load(text) or [], 1):
         unknown = set(row) - known
@@ -80,7 +79,7 @@ def load(docs: Path) -> tuple[list[Term], list[Problem]]:
             mend = f"use the fields {', '.join(sorted(known))}"
             problems.append(Problem(f"{docs.name}/{FILE}", line, what, mend))
             continue
-        terms.append(Term(unless=row.pop("except", []), **row))
+        terms.append(Term(**row))
     return terms, problems
 
 

@@ -215,7 +215,7 @@ GLOSSARY = """\
 - en: rubric
   zh: 评分细则
   avoid: [量规]
-  except: [量规则]
+  unless: [量规则]
 - en: return
   zh: 回报
   match: false

@@ -330,7 +330,7 @@ TERMS = {
         [("docs/_glossary.yml", "  match: false", "  matches: false")],
         ("docs/_glossary.yml", "en: return"),
         "the term return has unknown fields",
-        "use the fields avoid, en, except",
+        "use the fields avoid, en, match",
     ),
 }
 
