@@ -9,6 +9,17 @@ from reference_impl.rules.length import (
     cosine_length_reward_fn,
     soft_overlong_reward_fn,
 )
+from reference_impl.rules.math import (
+    FinalAnswer,
+    MathVerifier,
+    UnsettledError,
+    Verdict,
+    WorkerUnavailableError,
+    clevr_count_reward_fn,
+    final_answer,
+    geometry3k_reward_fn,
+    gsm8k_reward_fn,
+)
 from reference_impl.rules.normalize import normalize_answer
 from reference_impl.rules.number import Quantity, parse_number
 from reference_impl.rules.numeric import NumericMatch, numeric_match_reward_fn
@@ -17,15 +28,24 @@ from reference_impl.rules.repetition import NgramRepetition, ngram_repetition_re
 __all__ = [
     "CosineLength",
     "ExactMatch",
+    "FinalAnswer",
+    "MathVerifier",
     "NgramRepetition",
     "NumericMatch",
     "Quantity",
     "SoftOverlong",
     "TagFormat",
+    "UnsettledError",
+    "Verdict",
+    "WorkerUnavailableError",
+    "clevr_count_reward_fn",
     "cosine_length_reward_fn",
     "exact_match_reward_fn",
     "extract_answer",
+    "final_answer",
     "format_reward_fn",
+    "geometry3k_reward_fn",
+    "gsm8k_reward_fn",
     "ngram_repetition_reward_fn",
     "normalize_answer",
     "numeric_match_reward_fn",

@@ -89,7 +89,28 @@ def normalize_answer(text: str) -> str:
 
     Explained in :ref:`exact-match`.
     """
-    text = " ".join(text.translate(_CHARACTERS).casefold().split())
+    return _strip_markup(" ".join(text.translate(_CHARACTERS).casefold().split()))
+
+
+def normalize_typesetting(text: str) -> str:
+    r"""Return what `normalize_answer` returns, with the letters' case kept.
+
+    Args:
+        text: An answer as it is written.
+
+    Returns:
+        The normalized answer. It is empty if the text holds nothing visible.
+
+    Example:
+        >>> normalize_typesetting(r"$\left(\Delta,\, \delta\right)$")
+        '(\\Delta, \\delta)'
+
+    Explained in :ref:`exact-match`.
+    """
+    return _strip_markup(" ".join(text.translate(_CHARACTERS).split()))
+
+
+def _strip_markup(text: str) -> str:
     if len(text) > MAX_MARKUP_CHARACTERS:
         return text
     while True:

@@ -76,7 +76,7 @@ _OTHER_UNITS = {
     "degree": "° deg 度",
     "celsius": "°c 摄氏度",
     "fahrenheit": "°f 华氏度",
-    "kilometer per hour": "km/h kph 公里/小时",
+    "kilometer per hour": "km/h kph 公里/小时 公里/时 千米/小时 千米/时",
     "meter per second": "m/s 米/秒",
 }
 
