@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reference_impl.contract import *
     from reference_impl.rules import *
+    from reference_impl.runtime import *
     from reference_impl.show import *
 
 __version__ = "0.1.0"
@@ -36,20 +37,37 @@ _ROOM_OF = {
     "load_reward_fn": "contract",
     "CosineLength": "rules",
     "ExactMatch": "rules",
+    "FinalAnswer": "rules",
+    "MathVerifier": "rules",
     "NgramRepetition": "rules",
     "NumericMatch": "rules",
     "Quantity": "rules",
     "SoftOverlong": "rules",
     "TagFormat": "rules",
+    "UnsettledError": "rules",
+    "Verdict": "rules",
+    "WorkerUnavailableError": "rules",
+    "clevr_count_reward_fn": "rules",
     "cosine_length_reward_fn": "rules",
     "exact_match_reward_fn": "rules",
     "extract_answer": "rules",
+    "final_answer": "rules",
     "format_reward_fn": "rules",
+    "geometry3k_reward_fn": "rules",
+    "gsm8k_reward_fn": "rules",
     "ngram_repetition_reward_fn": "rules",
     "normalize_answer": "rules",
     "numeric_match_reward_fn": "rules",
     "parse_number": "rules",
     "soft_overlong_reward_fn": "rules",
+    "AsyncRewardWrapper": "runtime",
+    "CacheCounts": "runtime",
+    "CachedReward": "runtime",
+    "RemoteRewardError": "runtime",
+    "RewardLoadError": "runtime",
+    "RewardTimeoutError": "runtime",
+    "WorkerCrashedError": "runtime",
+    "WrapperClosedError": "runtime",
     "SourceView": "show",
     "TableView": "show",
     "score_table": "show",
