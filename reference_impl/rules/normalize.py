@@ -49,7 +49,7 @@ _LATEX_REPLACEMENT = {
 _TIE = re.compile(r"(?<=[0-9{}])~(?=[a-z]|\\(?:text|math))")
 
 _WRAPPER = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|boxed)\s?"
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|boldsymbol|bm|underline|fbox|boxed)\s?"
     r"\{((?:[^{}]++|\{[^{}]*+\})*)\}"
 )
 

@@ -77,6 +77,7 @@ _OTHER_UNITS = {
     "celsius": "°c 摄氏度",
     "fahrenheit": "°f 华氏度",
     "kilometer per hour": "km/h kph 公里/小时 公里/时 千米/小时 千米/时",
+    "mile per hour": "mph mi/h 英里/小时 英里/时",
     "meter per second": "m/s 米/秒",
 }
 

@@ -31,7 +31,8 @@ _DENIED_BEFORE = re.compile(
     rf"|rather than|instead of|other than|except|but|far from|(?:reject|rules?|ruled)(?: out)?)"
     rf"{_UP_TO_HERE}"
     r"|(?<!\w)(?i:doubt|(?:do not|don['’]t|did not|didn['’]t) (?:think|believe)"
-    r"|not (?:true|sure|certain|clear|convinced|the case)|unlikely|unsure|it is (?:wrong|false)|"
+    r"|(?:not|isn['’]t|is not) (?:true|sure|certain|clear|convinced|the case)|"
+    r"unlikely|unsure|it is (?:wrong|false)|"
     r"(?:wrong|incorrect|false|mistaken) "
     r"(?:answer|result|solution|value|conclusion|to (?:say|claim|think)|that))(?!\w)"
     rf"|(?:不是|并非|绝非|不等于|不会是|不可能是|不应是|不为|未必是|排除){_UP_TO_HERE}"
@@ -87,6 +88,17 @@ _HEDGED_AFTER = re.compile(
 )
 # The formula or number that ends a sentence without a mark may be the last of a list.
 _LISTED_BEFORE = re.compile(r"(?:[0-9$)*}][,、，]|(?<!\w)(?i:or|either|and)|或者?|[、和])\s*\Z")
+# What is said of a value without a mark, and is not that the answer is this value.
+_COMPARED_BEFORE = re.compile(
+    r"(?<!\w)(?i:(?:less|more|fewer|greater|smaller|larger|other) than|at (?:least|most)|"
+    r"different from|let|try|consider|reject|take)\s*[$*({]*(?:[A-Za-z]\s*=)?\s*\Z"
+    r"|(?:至少|至多|小于|大于|设|取)\s*\Z"
+)
+# "Twice the answer is 42": it is another one's value.
+_ANOTHER_BEFORE = re.compile(
+    r"(?<!\w)(?i:twice|half(?: of)?|double|triple|(?:opposite|negative|inverse|reciprocal|square)"
+    r" of|wrong|incorrect|false|\w+['’]s)\s+(?i:the |my |our |final )*\Z|(?:错误|错)的?\Z"
+)
 _UNMARKED = ("display", "bold", "equals", "formula", "number")
 
 # Words that replace an earlier statement by a later one ...
@@ -102,20 +114,28 @@ _CORRECTION = re.compile(
 # ... and those that leave nothing if no other statement follows.
 _RETRACTION = re.compile(
     r"(?<!\w)(?i:scratch that|ignore (?:that|this|the above)|disregard|"
-    r"i (?:take|took) (?:it|that) back|(?:that|this|it|which|the (?:answer|above|result))"
-    r"(?:['’]s| is| was| can't be| cannot be| seems| looks| must be) (?:\w+ )?"
+    r"i (?:take|took) (?:it|that) back|(?:that|this|it|the (?:answer|above|result))"
+    r"(?:['’]s| is| was| can't be| cannot be| seems| looks| must be) (?:(?!not )\w+ )?"
     r"(?:wrong|incorrect|false|mistaken|not right|not correct|not the answer|a mistake|an error|"
     r"a guess|just a guess|only a guess|impossible|unlikely)|i made an? (?:\w+ )?(?:mistake|error)|"
     r"i (?:am|['’]m) (?:not sure|unsure|guessing)|i['’]m not sure|"
     r"i (?:do not|don['’]t) (?:know|think so|believe)|"
     r"(?:or|could be|might be|maybe|perhaps) (?:it is |it['’]s |also )?"
     r"(?:something else|another|not)|no,? (?:that|it|this)|not really|just kidding|"
-    r"i have no idea|(?:could|might|may) also be|alternatively)"
+    r"i have no idea|(?:could|might|may) also be\s*[$*({]*-?[0-9\\])"
     r"|不对|错了|(?<!没有)错误|有误|忽略|作废|不是这个|不确定|不知道|瞎猜|我猜|撤回|收回|也可能|也许是"
     r"|或者是|不算|开玩笑"
 )
+# A correction that names another value without a mark: "Wait, I miscounted. It's 41."
+_RESTATED = re.compile(
+    r"(?<!\w)(?i:wait|oops|sorry|correction|however|hold on|my mistake|actually|or maybe|"
+    r"on second thought|i (?:mis\w+|made an? \w+))(?!\w)[^\n]{0,80}?"
+    r"(?i:it['’]s|it is|should be|must be|i meant|make that|should have been)"
+    r"\s*(?:actually |really )?[$*({]*-?(?:[0-9]|\\(?:d?frac|sqrt))"
+)
 RETRACTION_CHARACTERS = 200
 
+_INCHES = re.compile(r'(?<=[0-9])"')
 _QUOTE = re.compile(r"[\"`“「『《]")
 _FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)", re.MULTILINE)
 
@@ -148,7 +168,7 @@ def standing(text: str, statement: Statement, prompt: str = "") -> Standing:
     clause = before
     for clause_end in _CLAUSE_END.finditer(before):
         at_the_end = clause_end.end() >= len(before.rstrip())
-        if not at_the_end or clause_end.group().isalpha():  # the colon of "not: 4" ends no clause
+        if not (at_the_end and clause_end.group() in ":：(（—"):  # "not: 4" is one clause
             clause = before[clause_end.end() :]
     governed = not clause.isascii() or not _TRIGGERS.isdisjoint(_WORD.findall(clause.lower()))
     if asked.endswith(("?", "？", "吗", "吗。")) or (governed and _ASKED_BEFORE.search(clause)):
@@ -157,8 +177,13 @@ def standing(text: str, statement: Statement, prompt: str = "") -> Standing:
         return Standing.DENIED
     if (governed and _HEDGED_BEFORE.search(clause)) or _HEDGED_AFTER.match(after):
         return Standing.HEDGED
-    if statement.form in _UNMARKED and _LISTED_BEFORE.search(before):
-        return Standing.HEDGED
+    if statement.form in _UNMARKED:
+        if _LISTED_BEFORE.search(before):
+            return Standing.HEDGED
+        if _COMPARED_BEFORE.search(before):
+            return Standing.DENIED
+    elif "phrase" in statement.form and _ANOTHER_BEFORE.search(before):
+        return Standing.DENIED
     return Standing.STATED
 
 
@@ -173,7 +198,8 @@ def corrections(text: str, statements: list[Statement]) -> list[int]:
 
 def is_taken_back(text: str, end: int) -> bool:
     """Tell whether what follows the last statement, 200 characters of it, takes it back."""
-    return _RETRACTION.search(text, end, end + RETRACTION_CHARACTERS) is not None
+    limits = (end, end + RETRACTION_CHARACTERS)
+    return bool(_RETRACTION.search(text, *limits) or _RESTATED.search(text, *limits))
 
 
 def _is_quoted(text: str, start: int, end: int, prompt: str) -> bool:
@@ -186,7 +212,7 @@ def _is_quoted(text: str, start: int, end: int, prompt: str) -> bool:
         return True
     if prompt and end - line_start >= 25 and text[line_start:end].strip() in prompt:
         return True
-    before = text[max(line_start, start - 300) : start]
+    before = _INCHES.sub("", text[max(line_start, start - 300) : start])
     if not _QUOTE.search(before):
         return False
     after = text[end : end + 300].partition("\n")[0]

@@ -162,6 +162,8 @@ class _Reader:
 
     def starts_factor(self) -> bool:
         if self.kind() == "number":
+            if key(self.tokens[self.at - 1]) == "!":  # 2! 4! is a product
+                return True
             raise UnreadableError("a number stands where a sign is missing")
         if self.kind() in ("letter", "accent", "begin"):
             return True

@@ -9,14 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from reference_impl.rules.math.doubt import Standing, corrections, is_taken_back, standing
+from reference_impl.rules.math.phrase import named_answer
 from reference_impl.rules.math.statements import (
     CLOSINGS,
-    FORMULA,
     MARKS,
     MAX_CHARACTERS,
     Statement,
     closing_statement,
-    last_side,
     marked_statements,
 )
 
@@ -45,12 +44,17 @@ class FinalAnswer:
 
 
 # What ends the model's turn. What follows is not its answer any more.
-_TURN_END = re.compile(
+_TURN_TOKEN = re.compile(
     r"<[|｜](?:im_end|eot_id|endoftext|end|eom_id|end▁of▁sentence|im_start|start_header_id)[|｜]>"
     r"|</s>|<eos>|<end_of_turn>|<start_of_turn>"
-    r"|\n(?:#{1,6}\ )?(?:User|Human|System|Instruction|Input|用户|人类)\s?[:：]"
 )
-_NEXT_TURN = ("User", "Human", "System", "Instruction", "Input", "用户", "人类")
+_TURN_LINE = re.compile(
+    r"\n(?:(?:User|Human|用户|人类)\s?[:：]|#{1,6}\ (?:User|Human|System|Instruction|Input)\s?:)"
+)
+_NEXT_TURN = ("User", "Human", "用户", "人类", "# System", "# Instruction", "# Input")
+# A base model goes on with a question of its own.
+_NEXT_QUESTION = re.compile(r"\n(?:Question|Q|Problem|问题|题目)\s?[:：]")
+_NAMES_VALUE = re.compile(r"(?!not\b)[^0-9\\]{0,40}[0-9\\]")
 _THOUGHT_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _THOUGHT_START = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 
@@ -100,6 +104,7 @@ def final_answer(
         return FinalAnswer(reason="the reasoning is never closed")
     text = text[-MAX_CHARACTERS:]
     statements = marked_statements(text, forms)
+    statements = _until_next_question(text, statements)
     if not statements:
         closing = closing_statement(text, forms)
         statements = [closing] if closing else []
@@ -119,9 +124,9 @@ def final_answer(
         return FinalAnswer(reason=Standing.HEDGED.value)
     if is_taken_back(text, believed[-1][0].end):
         return FinalAnswer(reason="it is taken back")
-    texts = tuple(dict.fromkeys(_cleaned(statement) for statement in counted))
-    if len(texts) > MAX_DIFFERENT:
+    if len({statement.text for statement in counted}) > MAX_DIFFERENT:
         return FinalAnswer(reason="too many statements")
+    texts = tuple(dict.fromkeys(_named(statement) for statement in counted))
     if not all(texts):
         return FinalAnswer(reason="an empty statement")
     return FinalAnswer(texts, counted[-1].form)
@@ -130,15 +135,29 @@ def final_answer(
 def _after_reasoning(completion: str, prompt: str) -> str | None:
     text = completion
     has_tags = "<" in text
-    if has_tags or any(name in text for name in _NEXT_TURN):  # most texts need no further look
-        turn_end = _TURN_END.search(text)
-        text = text[: turn_end.start()] if turn_end else text
+    if has_tags:
+        token = _TURN_TOKEN.search(text)
+        text = text[: token.start()] if token else text
     thoughts = list(_THOUGHT_END.finditer(text)) if has_tags else []
     if thoughts:
         text = text[thoughts[-1].end() :]
     elif prompt.rstrip().endswith("<think>"):
         return None
-    return None if has_tags and _THOUGHT_START.search(text) else text
+    if has_tags and _THOUGHT_START.search(text):
+        return None
+    line = _TURN_LINE.search(text) if any(name in text for name in _NEXT_TURN) else None
+    return text[: line.start()] if line else text
+
+
+def _until_next_question(text: str, statements: list[Statement]) -> list[Statement]:
+    if "\nQ" not in text and "\nP" not in text and "题" not in text:
+        return statements
+    asked = [question.start() for question in _NEXT_QUESTION.finditer(text)]
+    for start in asked:
+        answered = [statement for statement in statements if statement.end <= start]
+        if answered:
+            return answered
+    return statements
 
 
 def _believed(
@@ -157,44 +176,13 @@ def _believed(
 
     ask([statement for statement in statements if statement.form in _DELIBERATE])
     last = believed[-1][0].end if believed else -1
-    ask([s for s in statements if s.form not in _DELIBERATE and s.start > last])
+    weak = [s for s in statements if s.form not in _DELIBERATE and s.start > last]
+    # Behind a mark, "the answer is an integer" is a remark, and "the answer is 5" another answer.
+    ask([s for s in weak if last < 0 or _NAMES_VALUE.match(s.text)])
     return believed, standings
 
 
-# What follows one of these explains the answer and is no part of it.
-_CONNECTOR = re.compile(
-    r",?\ +(?:because|since|as|which|where|when|after|given\ that|in\ total|altogether|in\ all)\b"
-    r"|[，,]\s?(?:因为|由于|其中|即)",
-    re.IGNORECASE,
-)
-_LEAD = re.compile(
-    r"\A(?:[:：=\s*_]|(?:equal\ to|exactly|simply|just|therefore|thus|approximately|about|roughly|"
-    r"option|choice|选项|选|是|为|约为?|大约)(?![a-z])){0,5}",
-    re.IGNORECASE,
-)
-_SAYS_ANOTHER = re.compile(
-    r"[0-9０-９]|\b(?:or|and|not|maybe|perhaps|either|unless)\b|[或和不]", re.IGNORECASE
-)
-
-
-def _cleaned(statement: Statement) -> str:
-    """The answer in a statement, without the words that only lead to it or away from it."""
-    if "phrase" not in statement.form and statement.form != "tag":
-        return statement.text.strip()
-    content = statement.text[:2_000].strip()
-    content = content[_LEAD.match(content).end() :]
-    formulas = list(FORMULA.finditer(content))
-    if len(formulas) == 1:
-        only = formulas[0]
-        rest = content[: only.start()] + " " + content[only.end() :]
-        words = re.sub(r"[\W_]+", " ", rest).split()
-        if len(words) > 2 and not _SAYS_ANOTHER.search(rest):
-            return last_side(only[1] or only[2]).strip()
-    connector = _CONNECTOR.search(content)
-    if connector:
-        content = content[: connector.start()]
-    content = content.strip(" \t*_.。")
-    for closing in ("\\]", "$$"):
-        if content.endswith(closing) and closing.replace("]", "[") not in content[:-2]:
-            content = content[:-2].strip()
-    return content
+def _named(statement: Statement) -> str:
+    if "phrase" in statement.form or statement.form in ("tag", "bold"):
+        return named_answer(statement.text)
+    return statement.text.strip()

@@ -377,6 +377,9 @@ def _expression_or_none(tokens: list[Token]) -> Expr | MatrixBase | None:
         return None
 
 
+_INVERSE = ["^", "{", "-", "1", "}"]
+
+
 def _name(tokens: list[Token]) -> str | None:
     r"""What an equation can be the value of: x, f(2), a + b, (x, y), \text{Area}."""
     if len(tokens) == 1 and tokens[0].kind == "text":
@@ -385,10 +388,13 @@ def _name(tokens: list[Token]) -> str | None:
         return None if denied else label.casefold()
     if key(tokens[0]) in ("-", "+"):
         return None  # -x = 5 is no 5
+    inverse = [key(token) or token.text for token in tokens[1:6]] == _INVERSE
+    if inverse and tokens[0].kind == "letter":
+        tokens = [tokens[0], Token("letter", "^-1", False), *tokens[6:]]
     applied = (
         len(tokens) > 3
         and tokens[0].kind == "letter"
-        and key(tokens[1]) == "("
+        and key(tokens[1 + inverse]) == "("
         and key(tokens[-1]) == ")"
     )
     subscript = False

@@ -12,9 +12,8 @@ import sympy
 from sympy import Expr, Float, Rational
 from sympy.core.function import AppliedUndef
 
+from reference_impl.rules.math.plain import numbers_agree
 from reference_impl.rules.number import units_agree
-
-DECIMAL_PLACES = 6
 
 # Digits of the first look at two constants, and of the second, which decides.
 _FEW, _MANY = 20, 60
@@ -101,13 +100,15 @@ def _constants_equal(first: Expr, second: Expr, rounded: bool) -> bool:
     if first.is_infinite or second.is_infinite:
         return False
     if first.is_Rational and second.is_Rational:
-        return rounded and _rounds_to_same(Fraction(first.p, first.q), Fraction(second.p, second.q))
+        return rounded and numbers_agree(
+            Fraction(first.p, first.q), Fraction(second.p, second.q), decimal=True
+        )
     if first.has(AppliedUndef) or second.has(AppliedUndef):
         return False
     for digits in (_FEW, _MANY):
         pair = first.evalf(digits + 5), second.evalf(digits + 5)
         if rounded and all(isinstance(number, Float | Rational) for number in pair):
-            return _rounds_to_same(*(Fraction(str(number)) for number in pair))
+            return numbers_agree(*(Fraction(str(number)) for number in pair), decimal=True)
         parts = [part for number in pair for part in number.as_real_imag()]
         if not all(isinstance(part, Float | Rational) for part in parts):
             return False
@@ -117,15 +118,6 @@ def _constants_equal(first: Expr, second: Expr, rounded: bool) -> bool:
         if max(abs(parts[0] - parts[2]), abs(parts[1] - parts[3])) * 10**digits > size:
             return False
     return True
-
-
-def _rounds_to_same(first: Fraction, second: Fraction) -> bool:
-    """Compare at six decimal places; at six significant digits where those are all zero."""
-    scale = 10**DECIMAL_PLACES
-    places = round(first * scale), round(second * scale)
-    if any(places):
-        return places[0] == places[1]
-    return abs(first - second) * 2 * scale <= max(abs(first), abs(second))
 
 
 def _agree_at_points(first: Expr, second: Expr) -> bool:

@@ -39,7 +39,8 @@ class Statement:
     end: int
 
 
-_SENTENCE_END = re.compile(r"""[\n。！？]|[.!?][*_"'”’)\]$`]*+(?=\s|\Z)""")
+# The mark of a factorial ends no sentence.
+_SENTENCE_END = re.compile(r"""[\n。！？]|(?:[.?]|(?<![0-9)}])!)[*_"'”’)\]$`]*+(?=\s|\Z)""")
 
 # "the answer is", "Answer: ", "**Final Answer**: ", "### Answer" with the answer on the next line.
 _PHRASE_EN = re.compile(
@@ -50,10 +51,22 @@ _PHRASE_EN = re.compile(
 )
 _PHRASE_ZH = re.compile(
     r"(?P<said>答案)(?:应该|应当|就)?(?:[是为]|等于|(?=[*_]{0,3}\ {0,2}[:：]))"
-    r"[*_]{0,3}\ {0,2}[:：]?|答案[*_]{0,3}[ \t]{0,4}(?=\n)"
+    r"[*_]{0,3}\ {0,2}[:：]?|(?P<bracket>答案】)|答案[*_]{0,3}[ \t]{0,4}(?=\n)"
 )
+# "72 is the answer": the phrase behind its content.
+_BEFORE_PHRASE = re.compile(
+    r"(\S{1,80})\ is\ (?:(?i:the|my|our)\ )(?P<final>(?i:final|correct)\ )?\Z"
+)
+# "答：小明一共有 12 个苹果。" at the head of a line, as in school mathematics.
+_REPLY_ZH = re.compile(r"(?:(?<=\n)|\A)[*_ ]{0,4}答[*_]{0,3}[:：][*_]{0,3}")
 _PHRASES = {"answer": _PHRASE_EN, "Answer": _PHRASE_EN, "ANSWER": _PHRASE_EN, "答案": _PHRASE_ZH}
 _HEADING = re.compile(r"[#*_ \t]{0,12}(?i:(?:the|my|our)\ )?(?i:final\ )?")
+# "So the answer is correct." names no answer.
+_CONFIRMS = re.compile(
+    r"(?:(?i:indeed|also|therefore|thus|clearly|definitely) )?(?i:correct|right|verified|confirmed|"
+    r"consistent|reasonable|valid|checked|sensible|plausible|as expected|unique)(?!\w)"
+    r"|正确|对的|合理"
+)
 _FINAL = re.compile(r"(?:(?i:final|correct)\ {1,2}|最终|最后的?|正确)\Z")
 _AFTER_MARK = re.compile(r"[ \t*_]*+\n?[ \t*_]*+(?:\n[ \t]*+)?(?:(?:\\\[|\$\$)\s*+)?")
 
@@ -61,15 +74,25 @@ _HASH_CONTENT = re.compile(
     r"[ \t*_]*+(?=[-+0-9０-９$＄\\(\[{.¥￥€£−－]|[零〇一二两三四五六七八九十百千万亿负])"
 )
 
+_STEP = re.compile(r"[ \t*_]*+[0-9]{1,2}[.)、]\s*[^\W0-9]")
 _BRACKET = re.compile(r"(?<!\\)\[([^\[\]\n]{1,100})\](?!\()")
 _TAG = re.compile(r"<answer>|</answer>")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-# "$50 - $36" is money: a formula has no space inside its dollar signs and no digit behind them.
+# "$50 - $36" is money: a formula has spaces on both inner sides or on none, and no digit behind it.
+_IN_FORMULA = r"(?:[^$\\\n]|\\[^\n]){1,400}"
 FORMULA = re.compile(
-    r"(?<![\\$])\$(?=[^\s$])([^$\n]{1,400})(?<=\S)\$(?![$0-9])|\\\(([^\n]{1,400}?)\\\)"
+    rf"(?<![\\$])\$((?=[^\s$]){_IN_FORMULA}(?<=\S)|\ {_IN_FORMULA}\ )\$(?![$0-9])"
+    r"|\\\(([^\n]{1,400}?)\\\)"
 )
 _DISPLAY_END = re.compile(r"(?:\\\]|\$\$)[\s.。]*+\Z")
-_EQUALS = re.compile(r"(?<![<>!=\\:])=(?![=<>])|\\approx(?![a-zA-Z])|≈|＝")
+_ALIGNMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|equation\*?|gather\*?)\}|&")
+_EQUALS = re.compile(r"(?<![<>!=\\:])=(?![=<>])|＝")
+_APPROXIMATES = re.compile(r"\\approx(?![a-zA-Z])|≈")
+# What a chat model says behind its answer.
+_PLEASANTRY = re.compile(
+    r"(?:\s*(?:(?:I\ )?[Hh]ope\ (?:this|that|it)\ (?:helps|is\ (?:correct|clear))|[Ll]et\ me\ know|"
+    r"Feel\ free|希望|如果你?还有|如有)[^\n]{0,200})+\s*\Z"
+)
 _SO = re.compile(r"(?<!\w)(?i:so|thus|hence|therefore|then)(?!\w)|所以|因此|从而|故|得到?")
 _SEVERAL = re.compile(r"[,;，；]|\\quad|\\text|(?<!\w)(?:or|and)(?!\w)|[或和且]")
 _NUMBER = re.compile(
@@ -125,6 +148,8 @@ def closing_statement(text: str, forms: Collection[str] = CLOSINGS) -> Statement
 
     Explained in :ref:`math-final-answer`.
     """
+    pleasantry = _PLEASANTRY.search(text, max(0, len(text) - 400))
+    text = text[: pleasantry.start()] if pleasantry else text
     display = _display_at_end(text) if "display" in forms else None
     if display is not None:
         return display
@@ -182,7 +207,8 @@ def _hashes(text: str) -> list[Statement]:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
         # "#### Step 2" is a heading; what is no number is an answer on the last line alone.
-        if _HASH_CONTENT.match(text, start, end) or end >= last_line:
+        is_number = _HASH_CONTENT.match(text, start, end) and not _STEP.match(text, start, end)
+        if is_number or end >= last_line:
             found.append(Statement("hash", text[start:end].strip(), position, end))
         position = text.find("####", end)
     return found
@@ -204,17 +230,22 @@ def _tags(text: str) -> list[Statement]:
 
 
 def _phrases(text: str) -> list[Statement]:
-    marks = []
+    marks, found = [], []
     # str.find skips ahead by whole words; a case-insensitive pattern looks at every letter.
     for word, pattern in _PHRASES.items():
         position = text.find(word)
         while position >= 0:
-            if not (word.isascii() and text[position - 1 : position].isalpha()):
+            near = text.rfind(" is ", max(0, position - 20), position) >= 0
+            behind = near and _BEFORE_PHRASE.search(text, max(0, position - 100), position)
+            if behind:
+                found.append(_reversed_phrase(behind, position + len(word)))
+            elif not (word.isascii() and text[position - 1 : position].isalpha()):
                 mark = pattern.match(text, position)
-                if mark and (mark["said"] or _is_heading(text, position)):
+                if mark and (mark.lastgroup or _is_heading(text, position)):
                     marks.append(mark)
             position = text.find(word, position + len(word))
-    found = []
+    if "答" in text:
+        marks += list(_REPLY_ZH.finditer(text))
     for mark in sorted(marks, key=lambda mark: mark.start())[-MAX_STATEMENTS:]:
         content = _AFTER_MARK.match(text, mark.end()).end()
         stop = _SENTENCE_END.search(text, content)
@@ -222,8 +253,14 @@ def _phrases(text: str) -> list[Statement]:
         form = "phrase"
         if _FINAL.search(text, max(0, mark.start() - 8), mark.start()):
             form = "final phrase"
-        found.append(Statement(form, text[content:end].strip(), mark.start(), end))
+        if not _CONFIRMS.match(text, content):
+            found.append(Statement(form, text[content:end].strip(), mark.start(), end))
     return found
+
+
+def _reversed_phrase(behind: re.Match[str], end: int) -> Statement:
+    form = "final phrase" if behind["final"] else "phrase"
+    return Statement(form, behind[1], behind.start(1), end)
 
 
 def _is_heading(text: str, position: int) -> bool:
@@ -261,7 +298,8 @@ def _display_at_end(text: str) -> Statement | None:
     start = text.rfind("\\[" if mark == "\\]" else "$$", 0, end)
     if start < 0 or end - start > 2_000:
         return None
-    return Statement("display", last_side(text[start + 2 : end].strip()), start, len(text))
+    content = _ALIGNMENT.sub(" ", text[start + 2 : end]).strip()
+    return Statement("display", last_side(content), start, len(text))
 
 
 def _last_sentence(text: str) -> tuple[int, str]:
@@ -284,7 +322,7 @@ def _bold_at_end(sentence: str) -> tuple[str, int, int] | None:
 
 def _equals_at_end(sentence: str) -> tuple[str, int, int] | None:
     # An equation inside a formula belongs to the formula; its last formula is what counts.
-    if FORMULA.search(sentence) or not _EQUALS.search(sentence):
+    if FORMULA.search(sentence) or not (_EQUALS.search(sentence) or _APPROXIMATES.search(sentence)):
         return None
     conclusion = sentence[max((word.end() for word in _SO.finditer(sentence)), default=0) :]
     side = last_side(conclusion if _EQUALS.search(conclusion) else sentence).rstrip(".。 ")
@@ -293,7 +331,7 @@ def _equals_at_end(sentence: str) -> tuple[str, int, int] | None:
 
 
 def _formula_at_end(sentence: str) -> tuple[str, int, int] | None:
-    found = list(FORMULA.finditer(sentence))
+    found = list(FORMULA.finditer(sentence, max(0, len(sentence) - 2_000)))
     return (last_side((found[-1][1] or found[-1][2]).strip()), *found[-1].span()) if found else None
 
 
@@ -317,8 +355,9 @@ def last_side(formula: str) -> str:
         formula: A formula or a sentence.
 
     Returns:
-        The right-hand side. A list of equations ("x = 1, y = 2") is returned whole, and so is a
-        chain whose numbers differ ("2 + 2 = 4 = 5").
+        The right-hand side. A list of equations ("x = 1, y = 2") is returned whole, and so are a
+        chain whose numbers differ ("2 + 2 = 4 = 5"), an equation to be solved ("2x = 6"), and the
+        value of a letter ("x = 3").
 
     Example:
         >>> last_side("48 + 24 = 72")
@@ -330,6 +369,14 @@ def last_side(formula: str) -> str:
     """
     signs = list(_EQUALS.finditer(formula))
     if not signs:
+        # "9 \sqrt{3} \approx 15.59" stays whole: both sides say what the answer is.
+        about = _APPROXIMATES.search(formula)
+        named = about and not any(
+            char.isdigit() or char == "\\" for char in formula[: about.start()]
+        )
+        return formula[about.end() :].strip() if named else formula
+    left = formula[: signs[0].start()].strip()
+    if len(signs) == 1 and (_LETTER.fullmatch(left) or _is_implicit(left)):
         return formula
     between = formula[signs[0].end() : signs[-1].start()]
     if len(signs) > 1 and _SEVERAL.search(between):
@@ -340,3 +387,15 @@ def last_side(formula: str) -> str:
     numbers = {read_plain(side).quantity for side in (*sides[-MAX_SIDES:], last)} - {None}
     # "2 + 2 = 4 = 5" is no equation: whoever reads it whole sees that it contradicts itself.
     return last if len({number.value for number in numbers}) <= 1 else formula
+
+
+_LETTER = re.compile(r"[A-Za-z]")
+_NAMED_PARTS = re.compile(r"\\[A-Za-z]+|_\{?\w+\}?|\^\{?-1\}?|(?<=\w)\([^()]*\)|\$")
+
+
+def _is_implicit(side: str) -> bool:
+    """Whether an equation with this left side must be solved: 7x + 2y, but not f(2) or x_1."""
+    bare = _NAMED_PARTS.sub(" ", side)
+    letters = [char for char in bare if char.isascii() and char.isalpha()]
+    words = re.search(r"[A-Za-z]{3}", bare)
+    return bool(letters) and not words and any(char.isdigit() for char in bare)

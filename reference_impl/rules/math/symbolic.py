@@ -45,6 +45,7 @@ from reference_impl.rules.math.reading import (
     Inequality,
     Numeral,
     Parsed,
+    Region,
     Row,
     Several,
     Text,
@@ -158,8 +159,12 @@ def _constant_ratio(first: Expr | None, second: Expr | None) -> Expr | None:
 
 
 def _equation_and_other(equation: Equation, other: Parsed, ignore_percent: bool) -> bool:
-    if equation.name is None or isinstance(other, Inequality):
+    if equation.name is None:
         return False
+    if isinstance(other, Inequality):  # x in (4, 8) is 4 < x < 8
+        return isinstance(equation.value, Row | Region) and _same_set(
+            equation.value, other, ignore_percent
+        )
     return _same(equation.value, other, ignore_percent)
 
 

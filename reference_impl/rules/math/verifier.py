@@ -2,6 +2,7 @@ r"""`MathVerifier`: pay a completion whose final answer is mathematically the go
 
 import logging
 import re
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,12 +12,24 @@ from reference_impl.contract.error import InvalidGoldError
 from reference_impl.contract.failure import FailureCounts
 from reference_impl.contract.reward_fn import check_text
 from reference_impl.rules.answer import gold_answer
-from reference_impl.rules.math.bounds import why_too_large
+from reference_impl.rules.math.bounds import MAX_CHARACTERS, why_too_large
 from reference_impl.rules.math.final_answer import DEFAULT_MATH_FORMS, final_answer
-from reference_impl.rules.math.plain import read_plain, settle_plainly
+from reference_impl.rules.math.plain import PlainAnswer, read_plain, settle_plainly
 from reference_impl.rules.math.statements import FORMS
 from reference_impl.rules.math.worker import SymbolicWorker, UnsettledError
 
+# A longer statement is not even normalized: what is read is also remembered.
+MAX_STATED = 2 * MAX_CHARACTERS
+# What is left for algebra when the deadline of a completion is nearly over.
+LEAST_SECONDS = 0.05
+
+# "What percent ...?" asks for 25, and 25% says the same.
+_PERCENT_WANTED = re.compile(
+    r"(?i:what(?: is the)? percent|how many percent|by what percent|in percent|as a percent|"
+    r"the percent (?:of|increase|decrease|that|by)|percentage)|百分之[几多]|百分比|百分率|百分数"
+)
+_OPERATION = re.compile(r"[-+*/^\\=<>!]")
+_SPACES = re.compile(r"\s+")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 logger = logging.getLogger("reference_impl.failure")
@@ -56,9 +69,13 @@ class MathVerifier:
 
     Threads may share a verifier, and it pickles: a copy starts its own process and counts from 0.
 
+    One completion has the deadline to itself, however many answers it states. Threads that share a
+    verifier take turns at the algebra, and wait for one another.
+
     Args:
-        seconds: The deadline of the algebra for one comparison, in seconds.
-        ignore_percent: Whether 10% is the same as 10. By default it is 0.1.
+        seconds: The deadline of the algebra for one completion, in seconds.
+        ignore_percent: Whether 10% is the same as 10. By default it is only where the prompt asks
+            for a percentage; elsewhere it is 0.1.
         forms: The forms of a final answer that count; see `final_answer`.
 
     Attributes:
@@ -114,7 +131,8 @@ class MathVerifier:
         Args:
             completion: The completion, as text.
             gold: The gold answer, as the data set holds it.
-            prompt: The prompt; an answer that is repeated from it does not count.
+            prompt: The prompt. What is repeated from it does not count, neither a sentence nor,
+                unless the gold is written so, the expression that was to be computed.
 
         Returns:
             The verdict.
@@ -129,22 +147,21 @@ class MathVerifier:
         final = final_answer(text, prompt=prompt, forms=self.forms)
         if not final.texts:
             return Verdict(False, "", final.reason)
-        answer = " | ".join(final.texts)
         self.counts.add_call()
-        reason = ""
+        comparison = _Comparison(self, gold_written, prompt)
+        answer = " | ".join(final.texts)
         for stated in final.texts:
-            correct, reason = self._settle(gold_written, stated)
-            if not correct:
+            if not comparison.settles(stated):
                 break
         else:
-            return Verdict(True, answer, reason)
-        if len(final.texts) > 1:
-            # Boxes that differ may be the parts of one answer: "x = \boxed{1}, y = \boxed{2}".
-            correct, joined_reason = self._settle(gold_written, ", ".join(final.texts))
-            if correct:
-                return Verdict(True, answer, joined_reason)
-            reason = f"several answers; {reason}"
-        return Verdict(False, answer, reason)
+            return Verdict(True, answer, comparison.reason)
+        if len(final.texts) == 1 or not comparison.is_settled:
+            return Verdict(False, answer, comparison.reason)
+        reason = comparison.reason
+        # Boxes that differ may be the parts of one answer: "x = \boxed{1}, y = \boxed{2}".
+        if comparison.settles(", ".join(final.texts)):
+            return Verdict(True, answer, comparison.reason)
+        return Verdict(False, answer, f"several answers; {reason}")
 
     def verify(self, *, gold: str | int | float, prediction: str) -> bool:
         r"""Tell whether two bare answers are mathematically the same.
@@ -165,46 +182,92 @@ class MathVerifier:
             True
         """
         self.counts.add_call()
-        return self._settle(_gold(gold), check_text("prediction", prediction))[0]
+        return _Comparison(self, _gold(gold)).settles(check_text("prediction", prediction))
 
     def warm_up(self) -> None:
         """Start the algebra's process, which takes about a second, before the first call does."""
         _worker(self.seconds).warm_up()
 
-    def _settle(self, gold_written: str, stated: str) -> tuple[bool, str]:
-        gold, prediction = read_plain(gold_written), read_plain(stated)
-        if not prediction.key:
-            return False, "nothing visible"
-        settled = settle_plainly(
-            gold=gold, prediction=prediction, ignore_percent=self.ignore_percent
-        )
-        if settled is not None:
-            numbers = gold.quantity is not None and prediction.quantity is not None
-            how = f"{'equal' if settled else 'different'} numbers" if numbers else "written alike"
-            return settled, how
-        too_large = why_too_large(prediction.text)
-        if too_large:
-            self._count("math_too_large", too_large)
-            return False, f"too large: {too_large}"
-        if gold.quantity is None and not _reads(gold.text, self.seconds):
-            # A ratio, a time, a sentence: it can only be matched as text.
-            alike = gold.key.casefold() == prediction.key.casefold()
-            return alike, "written alike" if alike else "different as text"
-        try:
-            correct = _worker(self.seconds).equal(
-                gold=gold.text, prediction=prediction.text, ignore_percent=self.ignore_percent
-            )
-        except UnsettledError as error:
-            self._count(error.reason, str(error))
-            return False, f"not settled: {error.reason}"
-        return correct, "equal by algebra" if correct else "different by algebra"
-
-    def _count(self, reason: str, message: str) -> None:
-        self.counts.add_failure(reason)
-        logger.warning("an answer could not be settled (%s): %s", reason, message)
-
     def __reduce__(self):
         return (type(self), (self.seconds, self.ignore_percent, self.forms))
+
+
+class _Comparison:
+    """The comparisons of one completion with one gold, under one deadline.
+
+    Attributes:
+        reason: What settled the last one, in words.
+        is_settled: Whether the last one was settled at all.
+    """
+
+    def __init__(self, verifier: MathVerifier, gold: str, prompt: str = ""):
+        self._verifier = verifier
+        self._gold = read_plain(gold)
+        self._prompt = prompt
+        self._ignore_percent = verifier.ignore_percent or bool(_PERCENT_WANTED.search(prompt))
+        self._deadline: float | None = None  # runs from the first use of algebra
+        self.reason = ""
+        self.is_settled = True
+
+    def settles(self, stated: str) -> bool:
+        """Tell whether a stated answer is the gold answer."""
+        if len(stated) > MAX_STATED:
+            return self._unsettled("math_too_large", f"longer than {MAX_STATED:,} characters")
+        prediction = read_plain(stated)
+        if not prediction.key:
+            self.reason = "nothing visible"
+            return False
+        settled = settle_plainly(
+            gold=self._gold, prediction=prediction, ignore_percent=self._ignore_percent
+        )
+        if settled is not None:
+            both = self._gold.quantity is not None and prediction.quantity is not None
+            how = f"{'equal' if settled else 'different'} numbers"
+            self.reason = how if both else "written alike" if settled else "different as text"
+            return settled
+        too_large = why_too_large(prediction.text)
+        if too_large:
+            return self._unsettled("math_too_large", too_large)
+        return self._settles_by_algebra(prediction)
+
+    def _settles_by_algebra(self, prediction: PlainAnswer) -> bool:
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._verifier.seconds
+        seconds = self._verifier.seconds
+        gold = self._gold
+        if gold.quantity is None and not _reads(gold.text, seconds):
+            # A ratio, a time, a sentence: it can only be matched as text.
+            alike = gold.key.casefold() == prediction.key.casefold()
+            self.reason = "written alike" if alike else "different as text"
+            return alike
+        left = self._deadline - time.monotonic()
+        try:
+            correct = _worker(seconds).equal(
+                gold=gold.text,
+                prediction=prediction.text,
+                ignore_percent=self._ignore_percent,
+                seconds=max(left, LEAST_SECONDS),
+            )
+        except UnsettledError as error:
+            return self._unsettled(error.reason, str(error))
+        if correct and self._is_from_prompt(prediction):
+            self.reason = "copied from the prompt"
+            return False
+        self.reason = "equal by algebra" if correct else "different by algebra"
+        return correct
+
+    def _is_from_prompt(self, prediction: PlainAnswer) -> bool:
+        """Whether the prompt holds this very expression: then nothing was computed."""
+        to_compute = _OPERATION.search(prediction.key)
+        return to_compute is not None and prediction.key in _SPACES.sub("", self._prompt)
+
+    def _unsettled(self, reason: str, message: str) -> bool:
+        self.is_settled = False
+        too_large = reason == "math_too_large"
+        self.reason = f"too large: {message}" if too_large else f"not settled: {reason}"
+        self._verifier.counts.add_failure(reason)
+        logger.warning("an answer could not be settled (%s): %s", reason, message)
+        return False
 
 
 @lru_cache(maxsize=8)
@@ -231,21 +294,20 @@ def _gold_text(gold: str) -> str:
 @lru_cache(maxsize=8_192)
 def _reads(gold: str, seconds: float) -> bool:
     """Whether a gold reads as mathematics. One that nobody could match raises."""
-    problem = why_too_large(gold)
-    if not problem and not _is_balanced(gold):
-        problem = "its braces are not balanced"
-    if not problem:
-        try:
-            reads = _worker(seconds).reads(gold)
-        except UnsettledError as error:
-            problem = str(error)
-    if problem:
+    if len(gold) > MAX_CHARACTERS or not _is_balanced(gold):
+        problem = "it is too long" if len(gold) > MAX_CHARACTERS else "its braces are not balanced"
         raise InvalidGoldError(
             f"the gold answer {gold[:80]!r} cannot be verified against: {problem}. Mend the row, "
             "or drop it from the data set."
         )
+    try:
+        reads = not why_too_large(gold) and _worker(seconds).reads(gold)
+    except UnsettledError:
+        reads = False
     if not reads:
-        logger.warning("the gold answer %r is no mathematics and is matched as text", gold[:80])
+        logger.warning(
+            "the gold answer %r cannot be computed with and is matched as text", gold[:80]
+        )
     return reads
 
 

@@ -91,13 +91,21 @@ class SymbolicWorker:
         self.seconds = float(seconds)
         self._begin()
 
-    def equal(self, *, gold: str, prediction: str, ignore_percent: bool = False) -> bool:
+    def equal(
+        self,
+        *,
+        gold: str,
+        prediction: str,
+        ignore_percent: bool = False,
+        seconds: float | None = None,
+    ) -> bool:
         r"""Tell whether two bare answers are mathematically the same.
 
         Args:
             gold: The gold answer.
             prediction: The answer to check.
             ignore_percent: Whether ``10\%`` may also stand for 10.
+            seconds: A shorter deadline for this request.
 
         Returns:
             True only if both read and are the same.
@@ -108,7 +116,8 @@ class SymbolicWorker:
 
         Explained in :ref:`math-symbolic`.
         """
-        return self._ask({"gold": gold, "prediction": prediction, "ignore_percent": ignore_percent})
+        question = {"gold": gold, "prediction": prediction, "ignore_percent": ignore_percent}
+        return self._ask(question, min(self.seconds, seconds or self.seconds))
 
     def reads(self, text: str) -> bool:
         """Tell whether a bare answer reads as mathematics at all.
@@ -125,7 +134,7 @@ class SymbolicWorker:
 
         Explained in :ref:`math-symbolic`.
         """
-        return self._ask({"text": text})
+        return self._ask({"text": text}, self.seconds)
 
     def warm_up(self) -> None:
         """Start the process now, so that no request waits for it.
@@ -159,14 +168,14 @@ class SymbolicWorker:
         self._finalizer: weakref.finalize | None = None
         _WORKERS.add(self)
 
-    def _ask(self, question: dict) -> bool:
+    def _ask(self, question: dict, seconds: float) -> bool:
         with self._lock:
             try:
                 try:
-                    answer = self._running().ask(question, self.seconds)
+                    answer = self._running().ask(question, seconds)
                 except _GoneError:  # somebody ended the template; nothing is wrong with this text
                     self._stop()
-                    answer = self._running().ask(question, self.seconds)
+                    answer = self._running().ask(question, seconds)
             except _GoneError as error:
                 self._stop()
                 raise WorkerUnavailableError(
@@ -177,7 +186,7 @@ class SymbolicWorker:
                 raise
         if "value" in answer:
             return answer["value"]
-        raise _unsettled(answer, self.seconds)
+        raise _unsettled(answer, seconds)
 
     def _running(self) -> "_Template":
         if self._template is not None and self._template.has_ended():

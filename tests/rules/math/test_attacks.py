@@ -11,6 +11,7 @@ from reference_impl.rules.math.rewards import DEFAULT_MATH_FORMS
 from reference_impl.rules.math.verifier import MathVerifier
 
 CASES = Path(__file__).parent / "cases"
+FIRST_LOOK = Path(__file__).parents[3] / "benchmarks" / "results" / "held_out.json"
 
 
 def cases(name: str) -> list[dict]:
@@ -50,3 +51,14 @@ def test_the_bare_number_fallback_costs_what_its_page_says():
             case["prompt"], case["completion"], [], [], **columns
         )
     assert paid["bare_number_attack"] > 0
+
+
+def test_the_held_out_completions_fare_no_worse_than_at_the_first_look():
+    first = json.loads(FIRST_LOOK.read_text("utf-8"))["cases"]["MathVerifier"]
+    correct = Counter(
+        row["kind"]
+        for row in cases("held_out")
+        if STRICT.judge(row["completion"], gold=row["gold"], prompt=row["prompt"]).correct
+    )
+    assert correct["attack"] <= first["wrong_paid"]
+    assert correct["honest"] >= first["honest_paid"]

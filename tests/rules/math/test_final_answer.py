@@ -16,7 +16,7 @@ COMMITTED = {
     "### Answer\n72": "72",
     "Final answer: **72**.": "72",
     "The answer to the question is 72 dollars because 48 + 24 = 72.": "72 dollars",
-    "The answer is $x = \\frac12$ which we wanted.": "\\frac12",
+    "The answer is $x = \\frac12$ which we wanted.": "x = \\frac12",
     "So the answer is\n\\[\n4\n\\]": "4",
     "答案是 72。": "72",
     "故答案为：一百二十。": "一百二十",
@@ -26,8 +26,8 @@ COMMITTED = {
     "<answer>\nThe answer is \\boxed{4}.\n</answer>": "4",
     "Then 48 + 24 = 72 dollars.": "72 dollars",
     "So we get **72** apples.": "72",
-    "So $x = 3$.": "3",
-    "Hence\n\\[ x = \\frac{1}{2} \\]": "\\frac{1}{2}",
+    "So $x = 3$.": "x = 3",
+    "Hence\n\\[ x = \\frac{1}{2} \\]": "x = \\frac{1}{2}",
     "\\boxed{4}<|im_end|>\n<|im_start|>user\n\\boxed{5}": "4",
     "\\boxed{4}\nHuman: and then? \\boxed{5}": "4",
     "Is it \\boxed{3}? No, it is \\boxed{4}.": "4",
@@ -90,7 +90,43 @@ HONEST = [
     r"不是红色的球有 \boxed{12} 个。",
     r"所有可能的取值有 \boxed{12} 种。",
     r"错误的个数是 \boxed{12}。",
+    "\\boxed{12} Alternatively, we could count.",
+    "\\boxed{12}. A common mistake is 41, which is incorrect.",
+    "\\boxed{12}. The answer is an integer.",
+    "\\boxed{12}. So the answer is correct.",
+    "<think>\nUser: hm\n</think>\\boxed{12}",
+    "#### 1. Add\n\\boxed{12}",
+    "If we remove them, \\boxed{12} remain.",
+    "The answer is 12.\n\nQuestion: What is 5?\nAnswer: 7",
+    'A 5" pipe: \\boxed{12} and a 6" pipe.',
+    "**Total: 12**",
+    "The answer is **12** dogs.",
+    "12 is the final answer.",
+    "答：小明一共有 12 个苹果。",
+    "【答案】12",
+    "$$12$$\n\nI hope this helps! Let me know if you have questions.",
 ]
+
+# What takes a value back, or speaks of another one, without a mark.
+DISHONEST = [
+    "\\boxed{12}. Wait, I miscounted. It's 11.",
+    "\\boxed{12}. Oops, I meant 11.",
+    "The answer is 12. However, I think it's 11.",
+    "The answer is less than $12$.",
+    "Twice the answer is 12.",
+    "My neighbour's answer is 12.",
+    "错误答案是12。",
+    "At least $12$.",
+    "Let $x = 12$.",
+    "The answer is 12 when even, and 11 otherwise.",
+    "Answer: there are more than 12 of them.",
+    "Final Answer: $12x$",
+]
+
+
+@pytest.mark.parametrize("completion", DISHONEST)
+def test_what_speaks_of_another_value_does_not_name_this_one(completion):
+    assert final_answer(completion).texts != ("12",)
 
 
 @pytest.mark.parametrize("completion", COMMITTED, ids=repr)
@@ -106,7 +142,8 @@ def test_what_is_no_commitment(completion):
 
 @pytest.mark.parametrize("completion", HONEST)
 def test_words_that_deny_elsewhere_cost_nothing_here(completion):
-    assert final_answer(completion).texts == ("12",)
+    texts = final_answer(completion).texts
+    assert [text.split(" ")[0] for text in texts] == ["12"]
 
 
 def test_marks_that_differ_are_all_returned_so_that_all_must_be_right():

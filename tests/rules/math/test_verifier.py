@@ -3,11 +3,13 @@
 import functools
 import pickle
 import threading
+import time
 
 import pytest
 
 from reference_impl import load_reward_fn
 from reference_impl.contract.error import InvalidGoldError, InvalidSampleError
+from reference_impl.rules.math.plain import read_plain
 from reference_impl.rules.math.rewards import (
     clevr_count_reward_fn,
     geometry3k_reward_fn,
@@ -52,7 +54,7 @@ def test_every_way_a_data_set_writes_its_gold(gold):
 
 
 @pytest.mark.parametrize(
-    "gold", ["", " ", None, [4], True, float("nan"), r"\frac{1}{", "9^{9^{9}}", "x" * 2_000, "$$"]
+    "gold", ["", " ", None, [4], True, float("nan"), r"\frac{1}{", "x" * 2_000, "$$"]
 )
 def test_a_gold_that_cannot_be_read_raises(gold):
     with pytest.raises(InvalidGoldError):
@@ -63,6 +65,43 @@ def test_a_gold_that_cannot_be_read_raises(gold):
 def test_a_completion_that_is_no_text_raises(completion):
     with pytest.raises(InvalidSampleError):
         VERIFIER("", completion, [], [], answer="4")
+
+
+def test_a_gold_that_is_too_large_is_matched_as_text():
+    assert VERIFIER.verify(gold="9^{9^{9}}", prediction="9^{9^9}") is False
+    assert VERIFIER.verify(gold="9^{9^{9}}", prediction="9^{ 9^{9} }")
+
+
+def test_the_expression_of_the_prompt_is_no_answer_to_it():
+    prompt = "Expand $(x+1)^2$."
+    assert not VERIFIER.judge(r"\boxed{(x+1)^2}", gold="x^2 + 2x + 1", prompt=prompt).correct
+    assert VERIFIER.judge(r"\boxed{1 + 2x + x^2}", gold="x^2 + 2x + 1", prompt=prompt).correct
+    assert VERIFIER.judge(r"\boxed{(x+1)^2}", gold="(x + 1)^2", prompt=prompt).correct
+
+
+def test_a_prompt_that_asks_for_percent_takes_the_sign_or_its_absence():
+    asked = "What percent of the apples are red?"
+    assert VERIFIER.judge(r"\boxed{25\%}", gold="25", prompt=asked).correct
+    assert VERIFIER.judge(r"\boxed{25}", gold=r"25\%", prompt=asked).correct
+    assert not VERIFIER.judge(r"\boxed{25\%}", gold="25", prompt="How many are red?").correct
+
+
+def test_a_completion_has_one_deadline_however_many_answers_it_states():
+    hurried = MathVerifier(seconds=0.5)
+    slow = " ".join(
+        rf"\boxed{{5 + \prod_{{k=1}}^{{{n}}} (x+k) - \prod_{{k=1}}^{{{n}}} (x+k)}}"
+        for n in range(560, 578)
+    )
+    start = time.monotonic()
+    hurried.judge(slow, gold="5")
+    assert time.monotonic() - start < 3  # each of them may take half a second alone
+
+
+def test_long_statements_are_not_remembered():
+    read_plain.cache_clear()
+    for digit in range(20):
+        VERIFIER.judge(r"\boxed{" + f"{digit} " * 5_000 + "}", gold="5")
+    assert read_plain.cache_info().currsize < 5
 
 
 @pytest.mark.parametrize(
