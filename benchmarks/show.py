@@ -57,3 +57,15 @@ def show_payments(result: dict) -> TableView:
         for method, count in result["cases"].items()
     ]
     return TableView(["method", "honest paid", "wrong paid"], rows, numbers=2)
+
+
+def show_corrections(result: dict) -> TableView:
+    """Show where the verdicts of the math benchmark differ from Math-Verify's, and why."""
+    from benchmarks.fuzz import CORRECTIONS  # brings Math-Verify, which no other table needs
+
+    counts = result["fuzz"]["corrections"]
+    rows = [
+        [name, correction.why, f"{counts[name]['cases']:,}", f"{counts[name]['differences']:,}"]
+        for name, correction in CORRECTIONS.items()
+    ]
+    return TableView(["kind of pair", "why they may differ", "pairs", "differ"], rows, numbers=2)
