@@ -28,7 +28,7 @@ LANGUAGES = ("en", "zh")
 CELL_TIMEOUT_SECONDS = 120
 
 # What the outputs of a page can depend on, beside the page itself.
-CODE = ("reference_impl", "benchmarks", "examples", "constraints.txt")
+CODE = ("reference_impl", "benchmarks", "examples", "tests/rules/math/cases", "constraints.txt")
 
 
 class StaleReferenceError(Exception):

@@ -55,9 +55,6 @@ class AsyncRewardWrapper:
         on_failure: `"raise"`, `"skip"` (return None), or the number that a failure is worth.
         load_timeout_seconds: The longest a worker may take to start and load, in seconds.
 
-    Attributes:
-        counts: The `FailureCounts` of this object, in this process.
-
     Raises:
         TypeError: If `reward_fn` is no reward function, does not pickle, or is a `GuardedReward`,
             whose counts would stay in the workers.

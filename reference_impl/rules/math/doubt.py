@@ -198,8 +198,8 @@ def corrections(text: str, statements: list[Statement]) -> list[int]:
 
 def is_taken_back(text: str, end: int) -> bool:
     """Tell whether what follows the last statement, 200 characters of it, takes it back."""
-    limits = (end, end + RETRACTION_CHARACTERS)
-    return bool(_RETRACTION.search(text, *limits) or _RESTATED.search(text, *limits))
+    rest = text[end : end + RETRACTION_CHARACTERS].strip(" .。*$\n")
+    return bool(rest) and bool(_RETRACTION.search(rest) or _RESTATED.search(rest))
 
 
 def _is_quoted(text: str, start: int, end: int, prompt: str) -> bool:

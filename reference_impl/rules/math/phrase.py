@@ -11,6 +11,9 @@ from reference_impl.rules.number import parse_number
 
 MAX_CHARACTERS = 1_000
 
+# "72 dollars." needs no further look.
+_PLAIN = re.compile(r"(-?[$¥€£]?[0-9]{1,15}(?:\.[0-9]{1,15})?%?(?: [a-z]{3,15})?)[.。]?")
+
 # What follows one of these explains the answer, or says what it is not.
 _CONNECTOR = re.compile(
     r",?\ +(?:because|since|as|which|where|when|after|given\ that|in\ total|altogether|in\ all|"
@@ -66,6 +69,9 @@ def named_answer(sentence: str) -> str:
 
     Explained in :ref:`math-final-answer`.
     """
+    plain = _PLAIN.fullmatch(sentence)
+    if plain:
+        return plain[1]
     content = " ".join(sentence[:MAX_CHARACTERS].split())
     content = content[_LEAD.match(content).end() :]
     for spans in (_BOLD, FORMULA):

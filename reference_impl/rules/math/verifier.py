@@ -204,7 +204,7 @@ class _Comparison:
         self._verifier = verifier
         self._gold = read_plain(gold)
         self._prompt = prompt
-        self._ignore_percent = verifier.ignore_percent or bool(_PERCENT_WANTED.search(prompt))
+        self._ignore_percent = verifier.ignore_percent or _wants_percent(prompt)
         self._deadline: float | None = None  # runs from the first use of algebra
         self.reason = ""
         self.is_settled = True
@@ -270,6 +270,11 @@ class _Comparison:
         return False
 
 
+def _wants_percent(prompt: str) -> bool:
+    # Most prompts hold neither word, and need no look at the pattern.
+    return ("ercent" in prompt or "百分" in prompt) and bool(_PERCENT_WANTED.search(prompt))
+
+
 @lru_cache(maxsize=8)
 def _worker(seconds: float) -> SymbolicWorker:
     """The process of this deadline; verifiers with the same deadline share it."""
@@ -282,6 +287,9 @@ def _gold(gold: str | int | float) -> str:
 
 @lru_cache(maxsize=8_192)
 def _gold_text(gold: str) -> str:
+    bare = gold.rpartition("####")[2].strip()
+    if bare.isascii() and bare.isdigit() and "boxed" not in gold and "think>" not in gold:
+        return bare  # what `gold_answer` finds in a field of GSM8K
     written = gold_answer(gold)
     if not read_plain(written).key:
         raise InvalidGoldError(
