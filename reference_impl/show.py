@@ -62,7 +62,7 @@ class TableView:
         left = len(self.header) - self.numbers
         rule = ["---"] * left + ["---:"] * self.numbers
         body = [
-            [_code(cell) if i in self.code else cell for i, cell in enumerate(row)]
+            [_code(cell) if cell and i in self.code else cell for i, cell in enumerate(row)]
             for row in self.rows
         ]
         return "\n".join("| " + " | ".join(cells) + " |" for cells in [self.header, rule, *body])

@@ -21,6 +21,14 @@ from .verified_outputs import executed_notebook
 
 ROOT = DOCS.parent
 OWN_PACKAGES = ("reference_impl", "benchmarks")
+# Data that the benchmarks read.
+CASES = "tests/rules/math/cases"
+# What a page needs besides what its cells import, by what they import: these load on first use.
+NEEDED_BY = {
+    "benchmarks.baselines": ("math_verify", "trl"),
+    "MathVerifier": ("math_verify",),
+    "gsm8k_reward_fn": ("math_verify",),
+}
 PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".typed"}
 
 UNPACK = """\
@@ -50,7 +58,7 @@ if missing:
 
 
 def imported_packages(notebook: NotebookNode) -> list[str]:
-    """Top-level packages that the code cells import."""
+    """Top-level packages that the code cells import, or that what they import needs."""
     names = set()
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -60,14 +68,18 @@ def imported_packages(notebook: NotebookNode) -> list[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
+                for source in (node.module, *(alias.name for alias in node.names)):
+                    names.update(NEEDED_BY.get(source, ()))
     return sorted(names)
 
 
 def sources_of(package: str) -> dict[str, str]:
     """Path to text of every file of one of the project's packages."""
+    folders = [ROOT / package, ROOT / CASES] if package == "benchmarks" else [ROOT / package]
     return {
         path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
-        for path in sorted((ROOT / package).rglob("*"))
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
         if path.suffix in PACKED_SUFFIXES
     }
 

@@ -38,7 +38,8 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
+# For each file anew: while Playwright runs, no other test of this process can have an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
