@@ -24,6 +24,8 @@ from benchmarks.math import (
 )
 from reference_impl.contract.error import InvalidGoldError
 
+pytestmark = pytest.mark.slow  # the whole file takes most of a minute
+
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/math.json"
 

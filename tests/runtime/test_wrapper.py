@@ -31,7 +31,10 @@ from reference_impl.runtime import (
     WrapperClosedError,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    pytest.mark.slow,  # many of them wait for timeouts, and for workers to load
+]
 
 HANGS = ["sleep", "regex", "power", "ignores_signals", "stops"]
 CRASHES = ["exit", "exit_zero", "system_exit", "segfault", "abort", "killed", "closes_files"]

@@ -23,7 +23,10 @@ from reference_impl.rules.math.worker import (
     WorkerUnavailableError,
 )
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.slow,  # it waits for deadlines
+]
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 HONEST = {"gold": r"\frac{x^2-1}{x-1}", "prediction": "x + 1"}
