@@ -128,11 +128,7 @@ class GuardedReward:
 
     def __init__(self, reward_fn: RewardFn, on_failure: Literal["raise", "skip"] | float = "raise"):
         check_callable(reward_fn, "`reward_fn`")
-        if not _is_policy(on_failure):
-            raise ValueError(
-                f"`on_failure` is {on_failure!r}. Choose one of three: 'raise', 'skip', "
-                "or a finite number that a failure is worth."
-            )
+        check_policy(on_failure)
         self.reward_fn = reward_fn
         self.on_failure = on_failure
         self.counts = FailureCounts()
@@ -182,6 +178,31 @@ class GuardedReward:
 
     def __repr__(self) -> str:
         return f"GuardedReward({self.__name__}, on_failure={self.on_failure!r})"
+
+
+def check_policy(on_failure: object) -> None:
+    """Refuse what is no failure policy.
+
+    Args:
+        on_failure: The policy that a caller chose.
+
+    Raises:
+        ValueError: If it is neither `"raise"` nor `"skip"` nor a finite number.
+
+    Example:
+        >>> check_policy("ignore")
+        Traceback (most recent call last):
+            ...
+        ValueError: `on_failure` is 'ignore'. Choose one of three: 'raise', 'skip', or a finite \
+number that a failure is worth.
+
+    Explained in :ref:`contract-failure`.
+    """
+    if not _is_policy(on_failure):
+        raise ValueError(
+            f"`on_failure` is {on_failure!r}. Choose one of three: 'raise', 'skip', "
+            "or a finite number that a failure is worth."
+        )
 
 
 def _is_policy(on_failure: object) -> bool:
