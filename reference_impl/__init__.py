@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reference_impl.contract import *
+    from reference_impl.critic import *
     from reference_impl.rules import *
     from reference_impl.runtime import *
     from reference_impl.show import *
@@ -60,6 +61,27 @@ _ROOM_OF = {
     "numeric_match_reward_fn": "rules",
     "parse_number": "rules",
     "soft_overlong_reward_fn": "rules",
+    "Affine": "critic",
+    "Critic": "critic",
+    "CriticClient": "critic",
+    "CriticConfig": "critic",
+    "CriticConfigError": "critic",
+    "CriticCounts": "critic",
+    "CriticLoadError": "critic",
+    "CriticOverloadedError": "critic",
+    "CriticUnavailableError": "critic",
+    "InvalidScoreError": "critic",
+    "SGLangCritic": "critic",
+    "Sigmoid": "critic",
+    "Standardize": "critic",
+    "VLLMCritic": "critic",
+    "best_of_n": "critic",
+    "calibration": "critic",
+    "critic_reward_fn": "critic",
+    "length_bias": "critic",
+    "pair_accuracy": "critic",
+    "parse_steps": "critic",
+    "wilson_interval": "critic",
     "AsyncRewardWrapper": "runtime",
     "CacheCounts": "runtime",
     "CachedReward": "runtime",
