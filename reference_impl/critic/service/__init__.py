@@ -1,0 +1,1 @@
+"""The critic service: one process owns the model, and every other process asks it."""
