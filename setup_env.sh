@@ -83,3 +83,10 @@ if [ ! -f docs/_static/mathjax/tex-svg.js ] || [ "$(state_of_setup)" != "$(cat .
   state_of_setup >.venv/state
 fi
 export PATH="$PWD/.venv/bin:$PATH" HF_HUB_OFFLINE=1
+
+# The reward model that the pages use is trained here, once, until its script changes.
+export REWARD_MODEL_PATH="$PWD/.cache/reward_model"
+[ -f "$REWARD_MODEL_PATH/training.json" ] ||
+  echo "setting up: a small reward model (two to four minutes)"
+python examples/train_reward_model.py --if-missing --output "$REWARD_MODEL_PATH" \
+  >.cache/train.log 2>&1 || die "could not train the reward model: $(tail -n 1 .cache/train.log) (.cache/train.log)"

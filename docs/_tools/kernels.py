@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),  # pages may import what the package does not ship (benchmarks)
     "PYTHONHASHSEED": "0",
     "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",  # progress bars and paths must not reach an output
     "TOKENIZERS_PARALLELISM": "false",
     "COLUMNS": "100",
@@ -30,6 +31,8 @@ def prepare() -> None:
     its own working directory, and a socket's path may have about 100 characters.
     """
     os.environ.update(ENVIRONMENT)
+    # The model that the pages score with; setup_env.sh trains it.
+    os.environ.setdefault("REWARD_MODEL_PATH", str(ROOT / ".cache" / "reward_model"))
     if getattr(KernelManager, "_guide_sockets", None):
         return
     sockets = tempfile.mkdtemp(prefix="nb-")
