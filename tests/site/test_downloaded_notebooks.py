@@ -76,7 +76,8 @@ def test_notebook_runs_in_a_bare_environment(site, kernels, name, tmp_path, monk
     notebook = nbformat.read(Path(SITE, name), as_version=4)
     # A notebook says what else it needs: those run where that is installed.
     needs_more = any(
-        cell.source.startswith("# This page also needs") and "math-verify" in cell.source
+        cell.source.startswith("# This page also needs")
+        and re.search("math-verify|torch", cell.source)
         for cell in notebook.cells
     )
     kernel = "furnished" if needs_more else "bare"
