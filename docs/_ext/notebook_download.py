@@ -21,13 +21,15 @@ from .verified_outputs import executed_notebook
 
 ROOT = DOCS.parent
 OWN_PACKAGES = ("reference_impl", "benchmarks")
-# Data that the benchmarks read.
-CASES = "tests/rules/math/cases"
+# What goes along with the benchmarks: the data that they read, and the scripts that pages show.
+WITH_BENCHMARKS = ("tests/rules/math/cases", "examples")
 # What a page needs besides what its cells import, by what they import: these load on first use.
 NEEDED_BY = {
     "benchmarks.baselines": ("math_verify", "trl"),
     "MathVerifier": ("math_verify",),
     "gsm8k_reward_fn": ("math_verify",),
+    "Critic": ("torch", "transformers", "jinja2"),
+    "critic_reward_fn": ("torch", "transformers", "jinja2", "starlette", "uvicorn"),
 }
 PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".typed"}
 
@@ -75,7 +77,9 @@ def imported_packages(notebook: NotebookNode) -> list[str]:
 
 def sources_of(package: str) -> dict[str, str]:
     """Path to text of every file of one of the project's packages."""
-    folders = [ROOT / package, ROOT / CASES] if package == "benchmarks" else [ROOT / package]
+    folders = [ROOT / package]
+    if package == "benchmarks":
+        folders += [ROOT / folder for folder in WITH_BENCHMARKS]
     return {
         path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
         for folder in folders

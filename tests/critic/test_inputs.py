@@ -224,6 +224,7 @@ def test_what_fits_with_its_end_token_is_not_cut():
 
 @pytest.mark.parametrize("text", ["a" * 10**6, "天" * 10**6, "<|im_end|>" * 10**5, " " * 10**6])
 @pytest.mark.parametrize("place", ["prompt", "completion"])
+@pytest.mark.slow
 def test_a_million_characters_are_cut(text, place):
     prompt, completion = (text, "4.") if place == "prompt" else ("2 + 2?", text + ".")
     built = build([{"role": "user", "content": prompt}], completion, max_length=128)

@@ -9,7 +9,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any, Literal
 
 from reference_impl.contract.error import InvalidSampleError, RewardError, describe_error
@@ -264,6 +264,8 @@ unix:/nowhere in 0.1 s: FileNotFoundError: [Errno 2] No such file or directory
             connection.sock.settimeout(seconds + 1)
             with connection.getresponse() as response:
                 text = response.read(MAX_BODY_BYTES)
+                if response.length:  # the service was killed amid its answer
+                    raise IncompleteRead(text, response.length)
             answer = json.loads(text)
         except ValueError as error:
             connection.close()

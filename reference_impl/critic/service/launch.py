@@ -26,6 +26,7 @@ IDLE_SECONDS = 60.0
 _LOG_LINES = 8
 _LOG_BYTES = 4000
 _PAUSE = 0.05
+_MOST_STARTS, _MOST_LOSSES = 2, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +70,30 @@ class Launcher:
         """
         deadline = time.monotonic() + self.load_timeout_seconds
         path = self.path()
-        # Once more if it was lost while it loaded, which need not be its own fault.
-        if not self._is_ready(path, deadline) and not self._is_ready(path, deadline):
-            raise CriticLoadError(f"The critic service ended while it loaded. {_end_of_log(path)}")
+        starts = losses = 0
+        while True:
+            started, ready = self._look(path, deadline)
+            if ready:
+                return
+            starts += started
+            losses += 1
+            # It is started once more if it was lost while it loaded, which need not be its own
+            # fault. One that was there already may just be dying: that takes it a moment.
+            if starts == _MOST_STARTS or losses == _MOST_LOSSES:
+                raise CriticLoadError(
+                    f"The critic service ended while it loaded. {_end_of_log(path)}"
+                )
+            time.sleep(_PAUSE)
 
-    def _is_ready(self, path: Path, deadline: float) -> bool:
-        """Start a service if there is none, and wait. False if it ended and did not say why."""
+    def _look(self, path: Path, deadline: float) -> tuple[bool, bool]:
+        """Start a service if there is none, and wait for it.
+
+        Returns:
+            Whether this call started it, and whether it is ready. If not, it ended without a word.
+        """
         with self._lock(path, deadline):
-            if not is_served(path):
+            must_start = not is_served(path)
+            if must_start:
                 self._start(path, deadline)
         connection = UnixConnection(str(path))
         try:
@@ -86,7 +103,7 @@ class Launcher:
                 with connection.getresponse() as response:
                     answer = json.loads(response.read())
                 if response.status == 200:
-                    return True
+                    return must_start, True
                 if answer["state"] == "failed":
                     raise rebuild_error(answer["error"])
                 if time.monotonic() > deadline:
@@ -95,7 +112,7 @@ class Launcher:
         except TimeoutError:
             raise self._too_late(path) from None
         except (OSError, HTTPException):
-            return False
+            return must_start, False
         finally:
             connection.close()
 
