@@ -501,6 +501,30 @@ def test_a_call_that_ends_the_service_each_time_gives_up(tmp_path_factory):
         thread.join()
 
 
+@pytest.mark.parametrize("sent", [b"", b'{"scores"'])
+def test_an_answer_that_is_cut_off_is_asked_for_again(sent):
+    whole, connections = b'{"scores": [5.0]}', []
+
+    class CutsTheFirst(socketserver.StreamRequestHandler):
+        def handle(self):
+            connections.append(self)
+            while self.rfile.readline().strip():
+                pass
+            answer = sent if len(connections) == 1 else whole
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(whole))
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), CutsTheFirst) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = CriticClient(f"http://127.0.0.1:{server.server_address[1]}", 30)
+        assert call(client, "x") == 5.0
+        assert len(connections) == 2
+        client.close()
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize("answer", [b"hello", b'{"scores": [1, 2]}', b'{"scores": ["x"]}', b"[]"])
 def test_another_server_is_recognized(answer):
     class Answers(socketserver.StreamRequestHandler):
