@@ -19,6 +19,10 @@ if TYPE_CHECKING:
         InvalidScoreError,
     )
     from reference_impl.critic.evaluate import (
+        Accuracy,
+        Bin,
+        Calibration,
+        LengthBias,
         best_of_n,
         calibration,
         length_bias,
@@ -27,10 +31,13 @@ if TYPE_CHECKING:
     )
     from reference_impl.critic.reward import critic_reward_fn
     from reference_impl.critic.service.client import CriticClient
-    from reference_impl.critic.steps import Affine, Sigmoid, Standardize, parse_steps
+    from reference_impl.critic.steps import Affine, Sigmoid, Standardize, Step, parse_steps
 
 _MODULE_OF = {
+    "Accuracy": "evaluate",
     "Affine": "steps",
+    "Bin": "evaluate",
+    "Calibration": "evaluate",
     "Critic": "critic",
     "CriticClient": "service.client",
     "CriticConfig": "config",
@@ -40,9 +47,11 @@ _MODULE_OF = {
     "CriticOverloadedError": "error",
     "CriticUnavailableError": "error",
     "InvalidScoreError": "error",
+    "LengthBias": "evaluate",
     "SGLangCritic": "endpoints",
     "Sigmoid": "steps",
     "Standardize": "steps",
+    "Step": "steps",
     "VLLMCritic": "endpoints",
     "best_of_n": "evaluate",
     "calibration": "evaluate",
@@ -54,7 +63,10 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "Accuracy",
     "Affine",
+    "Bin",
+    "Calibration",
     "Critic",
     "CriticClient",
     "CriticConfig",
@@ -64,9 +76,11 @@ __all__ = [
     "CriticOverloadedError",
     "CriticUnavailableError",
     "InvalidScoreError",
+    "LengthBias",
     "SGLangCritic",
     "Sigmoid",
     "Standardize",
+    "Step",
     "VLLMCritic",
     "best_of_n",
     "calibration",

@@ -52,7 +52,7 @@ class _CriticReward:
         >>> load_reward_fn("reference_impl.critic.reward.critic_reward_fn").__name__
         'critic_reward_fn'
 
-    Explained in :ref:`critic-reward-fn`.
+    Explained in :ref:`critic-recipe`.
     """
 
     def __init__(self) -> None:

@@ -41,7 +41,7 @@ class Launcher:
         load_timeout_seconds: The longest that starting it and loading the model may take, in
             seconds.
 
-    Explained in :ref:`critic-reward-fn`.
+    Explained in :ref:`critic-recipe`.
     """
 
     config: CriticConfig
