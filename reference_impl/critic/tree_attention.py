@@ -36,8 +36,8 @@ _HARMLESS = {
 }
 
 
-class UnsupportedAttentionError(NotImplementedError):
-    """The model's attention does something that the tree attention does not."""
+class UnsupportedAttentionError(RuntimeError):
+    """A model needs what the tree attention does not do: its inputs are padded instead."""
 
 
 def tree_attention(
