@@ -57,7 +57,7 @@ class ForwardPass:
         self._window = min(_window(model), self._rope_switch)
         # Decoders have a linear head named score, which transformers applies to the last token.
         self._is_decoder = isinstance(getattr(model, "score", None), torch.nn.Linear)
-        self._last_mlp: _RowwiseMLP | None = None
+        self._last_layer: list[_OnlyRows] = []
         self._ways: dict[str, Callable[[list[CriticInput]], torch.Tensor]] = {
             "packed": self._packed,
             "padded": self._padded,
@@ -122,8 +122,8 @@ class ForwardPass:
         """Compute the outputs at some rows of a pack, each with its node, shape (rows, outputs)."""
         device = self._model.device
         at = torch.tensor([row for row, _ in ends], device=device)
-        if self._last_mlp:
-            self._last_mlp.rows = at
+        for part in self._last_layer:
+            part.rows = at
         try:
             hidden = self._model.base_model(
                 input_ids=torch.tensor([pack.tokens], device=device),
@@ -133,8 +133,8 @@ class ForwardPass:
                 use_cache=False,
             ).last_hidden_state
         finally:
-            if self._last_mlp:
-                self._last_mlp.rows = None
+            for part in self._last_layer:
+                part.rows = None
         return self._model.score(hidden[0, at])
 
     def _tensors(self, batch: list[CriticInput]) -> dict[str, torch.Tensor]:
@@ -204,15 +204,14 @@ class ForwardPass:
                     "do not fit into its dtype."
                 )
             if "packed" in ways and self._is_decoder:
-                self._last_mlp = _split_mlps(self._model)
+                self._last_layer = _wrap_rowwise(self._model)
             for way in ways:
                 problem = self._disagreement(way, samples, expected)
                 if not problem:
                     return way
                 logger.warning("%s is not exact for this model (%s)", way, problem)
-                if self._last_mlp:
-                    _join_mlps(self._model)
-                    self._last_mlp = None
+                _unwrap(self._model)
+                self._last_layer = []
         raise AssertionError("the last way is the reference itself")
 
     def _check_inputs(self, special_ids: Sequence[int]) -> list[CriticInput]:
@@ -242,47 +241,71 @@ class ForwardPass:
         return None if difference <= tolerance else f"scores differ by {difference:.2g}"
 
 
-class _RowwiseMLP(torch.nn.Module):
-    """An MLP that computes no more rows than are needed, and few enough at a time.
+class _InChunks(torch.nn.Module):
+    """An MLP that takes a bounded number of rows at a time. Each row is computed by itself."""
 
-    It treats each row by itself, so this changes no result. In the last layer only the rows that
-    are scored matter: there, `rows` names them, and the others are left 0.
-    """
-
-    def __init__(self, mlp: torch.nn.Module):
+    def __init__(self, wrapped: torch.nn.Module):
         super().__init__()
-        self.mlp = mlp
-        self.rows: torch.Tensor | None = None
+        self.wrapped = wrapped
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        if self.rows is not None:
-            output = torch.zeros_like(hidden)
-            output[:, self.rows] = self.mlp(hidden[:, self.rows])
-            return output
         if hidden.device.type != "cpu" or hidden.shape[1] <= MLP_ROWS:
-            return self.mlp(hidden)
+            return self.wrapped(hidden)
         output = torch.empty_like(hidden)
         for part, place in zip(hidden.split(MLP_ROWS, 1), output.split(MLP_ROWS, 1), strict=True):
-            place.copy_(self.mlp(part))
+            place.copy_(self.wrapped(part))
         return output
 
 
-def _split_mlps(model: PreTrainedModel) -> _RowwiseMLP | None:
-    """Wrap the MLPs of a decoder whose layers name them so; return the last one."""
+class _OnlyRows(torch.nn.Module):
+    """A part of the last layer, of which only the rows that are scored matter.
+
+    It treats each row by itself, so leaving the others 0 changes no result. `rows` names the rows;
+    None computes all.
+    """
+
+    def __init__(self, wrapped: torch.nn.Module):
+        super().__init__()
+        self.wrapped = wrapped
+        self.rows: torch.Tensor | None = None
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        if self.rows is None:
+            return self.wrapped(hidden)
+        computed = self.wrapped(hidden[:, self.rows])
+        output = computed.new_zeros(*hidden.shape[:2], computed.shape[-1])
+        output[:, self.rows] = computed
+        return output
+
+
+def _wrap_rowwise(model: PreTrainedModel) -> list[_OnlyRows]:
+    """Wrap what treats rows by itself, in a decoder whose layers name it as most do.
+
+    Returns:
+        The parts of the last layer, whose `rows` may be set. Its keys and values are not among
+        them: every row is seen by others.
+    """
     layers = getattr(model.base_model, "layers", None)
     if not layers or not all(
         isinstance(getattr(layer, "mlp", None), torch.nn.Module) for layer in layers
     ):
-        return None
-    for layer in layers:
-        layer.mlp = _RowwiseMLP(layer.mlp)
-    return layers[-1].mlp
+        return []
+    *others, last = layers
+    for layer in others:
+        layer.mlp = _InChunks(layer.mlp)
+    attention = getattr(last, "self_attn", None)
+    for owner, name in [(last, "mlp"), (attention, "q_proj"), (attention, "o_proj")]:
+        if isinstance(getattr(owner, name, None), torch.nn.Module):
+            setattr(owner, name, _OnlyRows(getattr(owner, name)))
+    return [part for part in last.modules() if isinstance(part, _OnlyRows)]
 
 
-def _join_mlps(model: PreTrainedModel) -> None:
-    """Undo `_split_mlps`: an MLP that takes more than rows does not work in a wrapper."""
-    for layer in model.base_model.layers:
-        layer.mlp = layer.mlp.mlp
+def _unwrap(model: PreTrainedModel) -> None:
+    """Undo `_wrap_rowwise`: what takes more than rows does not work in a wrapper."""
+    for owner in list(model.modules()):
+        for name, part in list(owner.named_children()):
+            if isinstance(part, _InChunks | _OnlyRows):
+                setattr(owner, name, part.wrapped)
 
 
 def _rope_switch(model: PreTrainedModel) -> float:
