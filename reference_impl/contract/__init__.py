@@ -12,7 +12,7 @@ from reference_impl.contract.error import (
     InvalidSampleError,
     RewardError,
 )
-from reference_impl.contract.failure import FailureCounts, GuardedReward
+from reference_impl.contract.failure import AsyncGuardedReward, FailureCounts, GuardedReward
 from reference_impl.contract.reward_fn import (
     RewardFn,
     check_reward,
@@ -21,6 +21,7 @@ from reference_impl.contract.reward_fn import (
 )
 
 __all__ = [
+    "AsyncGuardedReward",
     "CheckResult",
     "ConformanceReport",
     "FailureCounts",

@@ -165,19 +165,83 @@ class GuardedReward:
                 self.reward_fn(prompt, completions, prompt_ids, completion_ids, **columns)
             )
         except Exception as error:
-            reason = _reason(error)
-            self.counts.add_failure(reason)
-            logger.warning("%s failed (%s): %s", self.__name__, reason, describe_error(error))
-            if self.on_failure == "raise":
+            if self._raises(error):
                 raise
-            return None if self.on_failure == "skip" else float(self.on_failure)
+            return self._worth
+
+    def _raises(self, error: Exception) -> bool:
+        """Count and log a failure; say whether the policy lets it through."""
+        reason = _reason(error)
+        self.counts.add_failure(reason)
+        logger.warning("%s failed (%s): %s", self.__name__, reason, describe_error(error))
+        return self.on_failure == "raise"
+
+    @property
+    def _worth(self) -> float | None:
+        return None if self.on_failure == "skip" else float(self.on_failure)
 
     def __reduce__(self):
         # The counts, and the lock in them, stay in this process.
         return (type(self), (self.reward_fn, self.on_failure))
 
     def __repr__(self) -> str:
-        return f"GuardedReward({self.__name__}, on_failure={self.on_failure!r})"
+        return f"{type(self).__name__}({self.__name__}, on_failure={self.on_failure!r})"
+
+
+class AsyncGuardedReward(GuardedReward):
+    """An asynchronous reward, such as a judge, together with what a failure of it is worth.
+
+    As `GuardedReward`, but the reward function is a coroutine function, or a callable object that
+    returns something to await. A call that is cancelled is not a failure and passes through.
+
+    Args:
+        reward_fn: The asynchronous reward function to guard.
+        on_failure: `"raise"`, `"skip"`, or the number that a failure is worth.
+
+    Example:
+        >>> import asyncio
+        >>> async def brittle_reward(prompt, completions, prompt_ids, completion_ids, **columns):
+        ...     return float(completions)
+        >>> guarded = AsyncGuardedReward(brittle_reward, on_failure="skip")
+        >>> asyncio.run(guarded("2 + 2?", "four", [], []))
+        >>> guarded.counts.failures
+        {'exception:ValueError': 1}
+
+    Explained in :ref:`contract-failure`.
+    """
+
+    async def __call__(
+        self,
+        prompt: str,
+        completions: str,
+        prompt_ids: list[int],
+        completion_ids: list[int],
+        **columns: Any,
+    ) -> float | None:
+        """Score one sample, and apply the policy if that fails.
+
+        Args:
+            prompt: The prompt as text.
+            completions: The one completion to score, as text.
+            prompt_ids: The tokens of the prompt, shape (prompt_tokens,).
+            completion_ids: The tokens of the completion, shape (completion_tokens,).
+            **columns: The other columns of the data set's row, by name.
+
+        Returns:
+            The reward. After a failure, None or the number that `on_failure` holds.
+
+        Raises:
+            Exception: The reward function's own error, if `on_failure` is `"raise"`.
+        """
+        self.counts.add_call()
+        try:
+            return check_reward(
+                await self.reward_fn(prompt, completions, prompt_ids, completion_ids, **columns)
+            )
+        except Exception as error:
+            if self._raises(error):
+                raise
+            return self._worth
 
 
 def check_policy(on_failure: object) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from reference_impl.contract.control_tokens import break_up, readable
 from reference_impl.contract.error import InvalidSampleError, describe_error
 from reference_impl.contract.reward_fn import check_text
 from reference_impl.critic.config import CriticConfig
 from reference_impl.critic.error import CriticConfigError
-from reference_impl.critic.messages import break_up, read_completion, read_prompt, readable
+from reference_impl.critic.messages import read_completion, read_prompt
 
 _LEAST_ROOM = 8
 # Stand for the texts where only what stands around them is wanted.

@@ -76,39 +76,3 @@ def read_completion(completion: object) -> str:
     Explained in :ref:`critic-inputs`.
     """
     return strip_end_tokens(check_text("completions", completion))
-
-
-def readable(text: str) -> str:
-    r"""Replace halves of surrogate pairs, which are no characters and have no tokens.
-
-    Args:
-        text: Any str.
-
-    Returns:
-        A text that can be encoded as UTF-8.
-
-    Example:
-        >>> readable("4\ud800") == "4\ufffd\ufffd\ufffd"
-        True
-
-    Explained in :ref:`critic-inputs`.
-    """
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-
-
-def break_up(found: re.Match[str]) -> str:
-    """Put a space into what would become a special token.
-
-    Args:
-        found: Where a text spells one out.
-
-    Returns:
-        The same with a space behind its first character.
-
-    Example:
-        >>> ROLE_MARKER.sub(break_up, "<|im_start|>user")
-        '< |im_start|>user'
-
-    Explained in :ref:`critic-inputs`.
-    """
-    return f"{found[0][0]} {found[0][1:]}"

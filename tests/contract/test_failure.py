@@ -1,5 +1,6 @@
 """A failure becomes what the policy says, is counted once and logged once."""
 
+import asyncio
 import inspect
 import logging
 import math
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.contract import (
+    AsyncGuardedReward,
     FailureCounts,
     GuardedReward,
     InvalidGoldError,
@@ -185,3 +187,43 @@ def test_a_forked_process_counts_from_zero_even_if_the_lock_was_held():
     assert answered
     assert receiver.recv() == (0, 1)
     assert counts.calls == 1
+
+
+async def brittle_async_reward(prompt, completions, prompt_ids, completion_ids, **columns):
+    await asyncio.sleep(0)
+    return float(completions)
+
+
+@pytest.mark.parametrize(("on_failure", "worth"), [("skip", None), (0.0, 0.0), (-1, -1.0)])
+def test_an_asynchronous_failure_is_worth_what_the_policy_says(on_failure, worth):
+    guarded = AsyncGuardedReward(brittle_async_reward, on_failure=on_failure)
+    assert asyncio.run(guarded("p", "4", [], [])) == 4.0
+    assert asyncio.run(guarded("p", "four", [], [])) == worth
+    assert asyncio.run(guarded("p", "nan", [], [])) == worth
+    assert guarded.counts.failures == {"exception:ValueError": 1, "invalid_reward": 1}
+    assert guarded.__name__ == "brittle_async_reward"
+
+
+def test_an_asynchronous_failure_raises_and_is_counted():
+    guarded = AsyncGuardedReward(brittle_async_reward)
+    with pytest.raises(ValueError, match="four"):
+        asyncio.run(guarded("p", "four", [], []))
+    assert guarded.counts.failed == 1
+
+
+def test_a_call_that_is_cancelled_is_no_failure():
+    async def never(prompt, completions, prompt_ids, completion_ids, **columns):
+        await asyncio.Event().wait()
+
+    async def give_up(guarded):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(guarded("p", "c", [], []), 0.01)
+
+    guarded = AsyncGuardedReward(never, on_failure="skip")
+    asyncio.run(give_up(guarded))
+    assert guarded.counts.failed == 0
+
+
+def test_an_asynchronous_guard_pickles():
+    copy = pickle.loads(pickle.dumps(AsyncGuardedReward(brittle_async_reward, on_failure="skip")))
+    assert isinstance(copy, AsyncGuardedReward) and copy.on_failure == "skip"

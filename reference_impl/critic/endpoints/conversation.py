@@ -5,19 +5,15 @@ its turn. So what looks like a special token is broken up, as `< |im_end|>`.
 """
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reference_impl.contract.control_tokens import CONTROL_TOKEN, break_up, readable
 from reference_impl.contract.error import InvalidSampleError, describe_error
 from reference_impl.critic.error import CriticConfigError
-from reference_impl.critic.messages import break_up, read_completion, read_prompt, readable
+from reference_impl.critic.messages import read_completion, read_prompt
 
 Messages = list[dict[str, str]]
-# Without a tokenizer, which special tokens a model has is not known, but how they look.
-_SPECIAL = re.compile(
-    r"<[|｜][^<>\s]{1,40}[|｜]>|</?s>|<(?:bos|eos|pad|start_of_turn|end_of_turn)>|\[/?INST\]"
-)
 _MARK = "completion-goes-here"
 
 
@@ -44,13 +40,13 @@ def as_messages(prompt: str | Messages, completion: str) -> Messages:
     """
     messages = [
         {"role": role, "content": _as_data(content)}
-        for role, content in read_prompt(prompt, _SPECIAL)
+        for role, content in read_prompt(prompt, CONTROL_TOKEN)
     ]
     return [*messages, {"role": "assistant", "content": _as_data(read_completion(completion))}]
 
 
 def _as_data(text: str) -> str:
-    return _SPECIAL.sub(break_up, readable(text))
+    return CONTROL_TOKEN.sub(break_up, readable(text))
 
 
 def as_text(
