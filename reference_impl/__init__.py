@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reference_impl.contract import *
     from reference_impl.critic import *
+    from reference_impl.judge import *
     from reference_impl.rules import *
     from reference_impl.runtime import *
     from reference_impl.show import *
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 # Public name -> the room that defines it. A test holds this to the rooms' own `__all__`.
 _ROOM_OF = {
+    "AsyncGuardedReward": "contract",
     "CheckResult": "contract",
     "ConformanceReport": "contract",
     "FailureCounts": "contract",
@@ -87,7 +89,46 @@ _ROOM_OF = {
     "pair_accuracy": "critic",
     "parse_steps": "critic",
     "wilson_interval": "critic",
+    "Agreement": "judge",
+    "CircuitOpenError": "judge",
+    "CorrectnessVerdict": "judge",
+    "Criterion": "judge",
+    "InconsistentVerdictError": "judge",
+    "InjectionResistance": "judge",
+    "JudgeBudgetError": "judge",
+    "JudgeClient": "judge",
+    "JudgeConfig": "judge",
+    "JudgeConfigError": "judge",
+    "JudgeRefusedError": "judge",
+    "JudgeTemplate": "judge",
+    "JudgeTimeoutError": "judge",
+    "JudgeUnavailableError": "judge",
+    "JudgeUsage": "judge",
+    "JudgeVerdict": "judge",
+    "Judgement": "judge",
+    "Kappa": "judge",
+    "PairJudge": "judge",
+    "PairVerdict": "judge",
+    "PositionBias": "judge",
+    "RankingJudge": "judge",
+    "ReferenceJudge": "judge",
+    "Rubric": "judge",
+    "RubricJudge": "judge",
+    "SelfConsistency": "judge",
+    "Share": "judge",
+    "UnparsableVerdictError": "judge",
+    "VerbosityBias": "judge",
+    "YesNoJudge": "judge",
+    "agreement": "judge",
+    "injection_resistance": "judge",
+    "judge_reward_fn": "judge",
+    "load_template": "judge",
+    "parse_verdict": "judge",
+    "position_bias": "judge",
+    "self_consistency": "judge",
+    "verbosity_bias": "judge",
     "AsyncRewardWrapper": "runtime",
+    "BlockingReward": "runtime",
     "CacheCounts": "runtime",
     "CachedReward": "runtime",
     "RemoteRewardError": "runtime",

@@ -10,7 +10,7 @@ import pytest
 import reference_impl
 from reference_impl import check_conformance, load_reward_fn
 
-ROOMS = ("contract", "rules", "critic", "runtime", "show")
+ROOMS = ("contract", "rules", "critic", "judge", "runtime", "show")
 
 SAMPLE = {
     "prompt": "What is 2 + 2?",
@@ -23,6 +23,7 @@ SAMPLE = {
 REWARDS = sorted(name for name in reference_impl.__all__ if name.endswith("_reward_fn"))
 REWARDS.remove("load_reward_fn")
 REWARDS.remove("critic_reward_fn")  # needs a model: tests/critic/test_reward.py
+REWARDS.remove("judge_reward_fn")  # needs a judge: tests/judge/test_reward.py
 
 
 def test_the_top_level_names_are_the_rooms_public_names():
