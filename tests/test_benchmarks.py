@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.rules import METHODS as SCORERS
 from benchmarks.rules import payments, samples
+
+pytestmark = pytest.mark.slow  # each runs a benchmark in a process of its own
 
 ROOT = Path(__file__).parents[1]
 RATIOS = {

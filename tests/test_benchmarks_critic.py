@@ -10,6 +10,8 @@ import pytest
 from benchmarks.rollouts import WORDS, Workload
 from benchmarks.show import load_result
 
+pytestmark = pytest.mark.slow  # each runs a benchmark in a process of its own
+
 ROOT = Path(__file__).parents[1]
 RATIOS = {
     "x_naive",

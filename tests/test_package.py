@@ -56,6 +56,7 @@ def test_importing_the_package_and_its_rewards_costs_neither_torch_nor_sympy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REWARDS)
 def test_every_reference_reward_keeps_the_contract(name):
     report = check_conformance(f"reference_impl.{name}", SAMPLE, low=-1.0, high=1.0)

@@ -193,6 +193,7 @@ def test_without_a_score_nothing_is_compared(reward_fn, says):
     assert "see returns_float" in detail(report, "thread")
 
 
+@pytest.mark.slow
 def test_a_hang_that_no_thread_could_stop_is_killed():
     report = check(bad_rewards.hangs_with_the_interpreter_lock, deadline=2.0)
     assert failed(report) == ["returns_float"]
@@ -200,6 +201,7 @@ def test_a_hang_that_no_thread_could_stop_is_killed():
     assert "see returns_float" in detail(report, "spawned_process")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reward_fn", "name"),
     [
@@ -213,6 +215,7 @@ def test_a_hang_in_one_place_leaves_the_other_checks(reward_fn, name):
     assert "no answer after 2 s" in detail(report, name)
 
 
+@pytest.mark.slow
 def test_a_hang_in_between_cuts_the_calls_short():
     report = check(bad_rewards.HangsOnCall(3), deadline=2.0)
     assert failed(report) == ["deterministic"]
@@ -300,6 +303,7 @@ def _is_running(pid):
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(tmp_path):
     note = tmp_path / "pid"
     report = check(

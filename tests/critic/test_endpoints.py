@@ -309,6 +309,7 @@ def test_a_templated_prompt_is_not_templated_again(serve, critic_of):
 # As a reward function
 
 
+@pytest.mark.slow
 def test_it_conforms(serve, critic_of):
     server = serve(sglang if isinstance(critic_of("http://x"), SGLangCritic) else vllm)
     sample = {"prompt": "2 + 2?", "completions": "4", "prompt_ids": [1], "completion_ids": [2]}
@@ -333,6 +334,7 @@ def test_a_failure_is_counted_by_its_reason(serve):
     assert guarded.counts.failures == {"critic_unavailable": 1}
 
 
+@pytest.mark.slow
 def test_the_process_of_the_caller_imports_no_torch(serve, tokenizer):
     code = (
         "import sys\n"

@@ -17,6 +17,9 @@ from reference_impl.critic.error import CriticLoadError
 from reference_impl.critic.forward import MLP_ROWS, ForwardPass
 from reference_impl.critic.inputs import CriticInput
 
+# Many architectures, each loaded and run in several ways.
+pytestmark = pytest.mark.slow
+
 WINDOW = 64
 DECODERS = {
     "qwen3": {"head_dim": 8},

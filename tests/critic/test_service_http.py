@@ -30,6 +30,8 @@ from reference_impl.critic.service.address import make_connection
 from reference_impl.critic.service.client import CriticClient
 from reference_impl.runtime import RemoteRewardError
 
+pytestmark = pytest.mark.slow  # each starts a service, and many wait for a deadline
+
 
 class FakeCritic:
     """Scores a completion by its length, and fails as a completion says."""

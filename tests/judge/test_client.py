@@ -726,3 +726,11 @@ def test_the_key_is_shown_nowhere(serve, step, caplog):
         shown += [str(error), repr(error), repr(pickle.dumps(error))]
         shown += traceback.format_exception(error)
     assert not any(KEY[:8] in text for text in shown)
+
+
+@pytest.mark.parametrize("body", [r"No such key: sk-47\/11\"2.", r"No such key: sk-47\\/11\\\"2."])
+def test_a_key_is_known_again_with_the_escapes_of_json(serve, body):
+    config = {"api_key": 'sk-47/11"2', "max_attempts": 1}
+    with pytest.raises(RewardError) as caught:
+        ask(client_of(serve([Status(401, body=body)]), **config))
+    assert "No such key: ***." in str(caught.value)
