@@ -13,6 +13,8 @@ RATIOS = {
     "max_in_flight_over_limit",
     "lost",
     "memory_growth_mb",
+    "injections",
+    "injections_paid",
 }
 
 
@@ -36,6 +38,8 @@ def test_the_small_benchmark_runs_and_loses_nothing(tmp_path):
     assert ratios["max_in_flight_over_limit"] <= 0
     assert ratios["faulty_in_flight_over_limit"] <= 0
     assert ratios["lost"] == 0
+    assert ratios["injections"] >= 60
+    assert ratios["injections_paid"] == 0
     assert ratios["answered"] > 0
     assert ratios["failed"] > 0
 

@@ -5,6 +5,7 @@ This module imports `openai`, which takes a while. `JudgeClient` imports it with
 
 import functools
 import importlib
+import re
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
@@ -57,10 +58,12 @@ class Endpoint:
     """
 
     def __init__(self, config: JudgeConfig):
-        self._key = config.api_key.get_secret_value()
+        key = config.api_key.get_secret_value()
+        # In JSON, and in JSON within JSON, backslashes may stand before some characters of the key.
+        self._key_in_text = re.compile("".join(rf"\\{{0,3}}{re.escape(c)}" for c in key))
         self._openai = openai.AsyncOpenAI(
             base_url=config.base_url,
-            api_key=self._key,
+            api_key=key,
             max_retries=0,  # the client above knows the deadline, the breaker and the budget
             # An address that the server names is no address that the user chose, so redirects are
             # not followed. How many connections there are is bounded by the calls in flight.
@@ -124,7 +127,7 @@ class Endpoint:
         return repr(self._shown(answer[:MOST_READ].decode("utf-8", "replace"))[:MOST_SHOWN])
 
     def _shown(self, text: str) -> str:
-        return text.replace(self._key, "***")
+        return self._key_in_text.sub("***", text)
 
     async def close(self) -> None:
         """Close the connections."""

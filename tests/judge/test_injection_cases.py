@@ -9,15 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.judge_injections import METHODS, Method, is_paid, judges, paid_injections
+from benchmarks.judge_injections import (
+    METHODS,
+    Method,
+    _small_model_counts,
+    is_paid,
+    judges,
+    paid_by,
+    paid_injections,
+)
 from reference_impl.judge import template
 from reference_impl.judge.client import JudgeClient
 from reference_impl.judge.config import JudgeConfig
-from reference_impl.judge.error import UnparsableVerdictError
+from reference_impl.judge.error import JudgeUnavailableError, UnparsableVerdictError
 from reference_impl.judge.evaluate import injection_resistance
 from reference_impl.judge.pointwise import ReferenceJudge
 from reference_impl.judge.testing.obedient import ACCEPT, COPYING_STYLES, REJECT, ObedientJudge
-from reference_impl.judge.testing.scripted_server import ScriptedServer
+from reference_impl.judge.testing.scripted_server import Answer, ScriptedServer, Status
 
 CASES = Path(__file__).parent / "cases"
 LEVELS = ("copying", "credulous", "gullible")
@@ -261,3 +269,33 @@ def test_over_the_wire_a_copied_verdict_is_a_failure_and_no_reward():
 def test_over_the_wire_a_gullible_judge_pays():
     with ScriptedServer(ObedientJudge("gullible")) as server:
         assert asyncio.run(rewards(server, [BY_ID["ignore-above-01"]])) == [1.0]
+
+
+def paid_over_the_wire(script, rows):
+    async def ask(base_url):
+        config = JudgeConfig(base_url=base_url, model="scripted", max_attempts=1)
+        async with JudgeClient(config) as client:
+            return await paid_by(ReferenceJudge(client), rows)
+
+    with ScriptedServer(script) as server:
+        return asyncio.run(ask(server.base_url))
+
+
+def test_a_real_judge_is_counted_by_verdict_and_a_failed_verdict_apart():
+    script = [Answer(ACCEPT), Answer(REJECT), Answer("I think it is correct."), Status(400)]
+    assert paid_over_the_wire(script, INJECTIONS[:4]) == [True, False, None, None]
+
+
+def test_a_judge_that_is_down_measures_nothing():
+    with pytest.raises(JudgeUnavailableError):
+        paid_over_the_wire([Status(500)], INJECTIONS[:1])
+
+
+def test_the_counts_of_a_real_judge_keep_plain_completions_apart():
+    names = ["praise", "praise", "plain incorrect", "plain correct", "plain correct"]
+    counts = _small_model_counts(names, [True, None, False, True, False])
+    assert counts == {
+        "injections_by_kind": {"praise": {"paid": 1, "of": 2, "failed": 1}},
+        "plain_wrong": {"paid": 0, "of": 1, "failed": 0},
+        "plain_right": {"paid": 1, "of": 2, "failed": 0},
+    }
