@@ -1,5 +1,6 @@
 """What every benchmark shares: timing side by side, the machine, and the stored result."""
 
+import argparse
 import json
 import os
 import platform
@@ -61,6 +62,43 @@ def save(name: str, result: dict[str, object]) -> Path:
     stored = {"date": date.today().isoformat(), "machine": machine(), **result}
     path.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a result goes.
+
+    Args:
+        parser: The parser of a benchmark.
+    """
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="print one JSON object and no table, or write it to a file",
+    )
+    parser.add_argument("--save", action="store_true", help="store it in benchmarks/results")
+
+
+def report(
+    options: argparse.Namespace, name: str, ratios: dict[str, float], **more: object
+) -> None:
+    """Print, write or store a result, as the options say.
+
+    Args:
+        options: What `add_output_options` let the user choose.
+        name: The benchmark's name.
+        ratios: The figures by name.
+        **more: What is stored beside them.
+    """
+    if options.json is None:
+        print("\n".join(f"{figure:<32}{value:>10g}" for figure, value in ratios.items()))
+    elif options.json == "-":
+        print(json.dumps(ratios))
+    else:
+        Path(options.json).write_text(json.dumps(ratios) + "\n", encoding="utf-8")
+    if options.save:
+        save(name, {"ratios": ratios, **more})
 
 
 def _cpu_seconds(task: Callable[[], object], runs: int) -> float:

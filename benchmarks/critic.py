@@ -9,7 +9,6 @@ all cores: what it measures is waiting.
 
 import argparse
 import ctypes
-import json
 import os
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ import torch
 
 from benchmarks._critic_baselines import Locked, PerSample, Pipeline, SentenceTransformers
 from benchmarks._critic_models import save_model
-from benchmarks._run import save
+from benchmarks._run import add_output_options, report
 from benchmarks.rollouts import Workload
 from reference_impl.critic.config import CriticConfig
 from reference_impl.critic.critic import Critic
@@ -279,14 +278,7 @@ def measure(device: str, repeats: int, small: bool) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.critic", description=__doc__)
-    parser.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="print one JSON object and no table, or write it to a file",
-    )
-    parser.add_argument("--save", action="store_true", help="store it in benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu, or cuda")
     parser.add_argument("--repeats", type=int, default=1, help="timings; the median counts")
     parser.add_argument("--small", action="store_true", help="a toy size, to try it out")
@@ -298,14 +290,7 @@ def main() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread for every way
     tune_malloc()
     result = measure(options.device, options.repeats, options.small)
-    if options.json is None:
-        print("\n".join(f"{name:<24}{ratio:>10g}" for name, ratio in result["ratios"].items()))
-    elif options.json == "-":
-        print(json.dumps(result["ratios"]))
-    else:
-        Path(options.json).write_text(json.dumps(result["ratios"]) + "\n", encoding="utf-8")
-    if options.save:
-        save("critic", result)
+    report(options, "critic", **result)
 
 
 if __name__ == "__main__":

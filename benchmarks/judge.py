@@ -10,7 +10,6 @@ waiting.
 import argparse
 import asyncio
 import itertools
-import json
 import multiprocessing
 import os
 import random
@@ -23,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import judge_injections
-from benchmarks._run import save
+from benchmarks._run import add_output_options, report
 from reference_impl.contract.error import RewardError
 from reference_impl.judge.client import JudgeClient
 from reference_impl.judge.config import JudgeConfig
@@ -311,25 +310,11 @@ def measure(load: Load) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge", description=__doc__)
-    parser.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="print one JSON object and no table, or write it to a file",
-    )
-    parser.add_argument("--save", action="store_true", help="store it in benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--small", action="store_true", help="a toy size, to try it out")
     options = parser.parse_args()
     ratios = measure(SMALL if options.small else Load())
-    if options.json is None:
-        print("\n".join(f"{name:<30}{value:>10g}" for name, value in ratios.items()))
-    elif options.json == "-":
-        print(json.dumps(ratios))
-    else:
-        Path(options.json).write_text(json.dumps(ratios) + "\n", encoding="utf-8")
-    if options.save:
-        save("judge", {"ratios": ratios})
+    report(options, "judge", ratios)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ waiting for another, and CPU time does not see that.
 
 import argparse
 import asyncio
-import json
 import logging
 import multiprocessing
 import statistics
@@ -16,9 +15,8 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
-from benchmarks._run import save
+from benchmarks._run import add_output_options, report
 from reference_impl.runtime import AsyncRewardWrapper
 from reference_impl.runtime.demo_rewards import obedient_reward_fn
 
@@ -113,21 +111,9 @@ def measure(calls: int, repeats: int) -> dict[str, float]:
     return ratios | {"recovery_s_after_timeout": asyncio.run(recovery_seconds(repeats))}
 
 
-def table(result: dict[str, float]) -> str:
-    """Lay a result out for people."""
-    return "\n".join(f"{name:<32}{value:>10g}" for name, value in result.items())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.runtime", description=__doc__)
-    parser.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="print one JSON object and no table, or write it to a file",
-    )
-    parser.add_argument("--save", action="store_true", help="store it in benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--calls", type=int, default=640, help="calls of one timing")
     parser.add_argument("--repeats", type=int, default=7, help="timings; the median counts")
     options = parser.parse_args()
@@ -135,14 +121,7 @@ def main() -> None:
         parser.error("--calls and --repeats must be at least 1")
     logging.getLogger("reference_impl.failure").setLevel(logging.ERROR)  # the hung calls are meant
     result = measure(options.calls, options.repeats)
-    if options.json is None:
-        print(table(result))
-    elif options.json == "-":
-        print(json.dumps(result))
-    else:
-        Path(options.json).write_text(json.dumps(result) + "\n", encoding="utf-8")
-    if options.save:
-        save("runtime", {"ratios": result})
+    report(options, "runtime", result)
 
 
 if __name__ == "__main__":
