@@ -13,8 +13,10 @@ plays a script. It is tested.
   advantage of 0. That holds if this is the only reward function: beside another, TRL's weighted sum
   counts None as 0. Add a second reward inside `judge_reward`, and the failure stays one.
 - TRL waits for as long as the judge takes, and an error ends the training. So let the judge's own
-  patience outlast a restart of its server, such as `JUDGE_DEADLINE_SECONDS=600` and
-  `JUDGE_MAX_ATTEMPTS=100`. If most completions of a step still have no verdict, that is an outage.
+  patience outlast a restart of its server, such as `JUDGE_DEADLINE_SECONDS=600`,
+  `JUDGE_MAX_ATTEMPTS=1000` and `JUDGE_BREAKER_FAILURES=1000000`: the failed attempts of one step
+  are enough to open the circuit, and then calls fail at once. If most completions of a step still
+  have no verdict, that is an outage.
 """
 
 import asyncio

