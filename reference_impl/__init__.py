@@ -114,6 +114,7 @@ _ROOM_OF = {
     "ReferenceJudge": "judge",
     "Rubric": "judge",
     "RubricJudge": "judge",
+    "RubricVerdict": "judge",
     "SelfConsistency": "judge",
     "Share": "judge",
     "UnparsableVerdictError": "judge",

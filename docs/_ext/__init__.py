@@ -11,6 +11,7 @@ one purpose, and a `setup` of its own:
 - `chinese_search`: a search that finds Chinese words.
 - `notebook_download`: each page as a notebook that runs on its own.
 - `glossary_table`: the table of terms.
+- `model_signatures`: no signatures of pydantic models in the reference.
 """
 
 from importlib import import_module
@@ -35,6 +36,7 @@ OWN = (
     "chinese_search",
     "notebook_download",
     "glossary_table",
+    "model_signatures",
 )
 
 

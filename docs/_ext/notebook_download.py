@@ -31,6 +31,7 @@ NEEDED_BY = {
     "Critic": ("torch", "transformers", "jinja2"),
     "critic_reward_fn": ("torch", "transformers", "jinja2", "starlette", "uvicorn"),
     "JudgeClient": ("openai", "pydantic"),
+    "trl_judge": ("trl", "datasets", "transformers"),
     "judge_reward_fn": ("openai", "pydantic"),
     "reference_impl.judge.testing.small_model": (
         "torch",
@@ -84,7 +85,10 @@ def imported_packages(notebook: NotebookNode) -> list[str]:
                 names.add(node.module.split(".")[0])
                 for source in (node.module, *(alias.name for alias in node.names)):
                     names.update(NEEDED_BY.get(source, ()))
-    return sorted(names)
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    for script in names & scripts:  # they come along with the benchmarks
+        names.update(NEEDED_BY.get(script, ()))
+    return sorted(names - scripts)
 
 
 def sources_of(package: str) -> dict[str, str]:

@@ -90,7 +90,9 @@ def share(app: Sphinx, config: Config) -> None:
     config.napoleon_use_admonition_for_examples = False
     config.nitpick_ignore_regex = [
         ("py:.*", rf"({PYTHONS_OWN})(\..*)?"),
-        ("py:class", r"torch\.Tensor"),  # documented elsewhere, and links leave the site
+        # Documented elsewhere, and links leave the site.
+        ("py:class", r"torch\.Tensor|pydantic\..*"),
+        ("py:class", r".*\.VerdictT"),  # stands for the class of verdict that is passed
     ]
 
 

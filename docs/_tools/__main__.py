@@ -42,7 +42,8 @@ def verify() -> int:
         print("every page is verified as it stands")
         return 0
     files = [f"docs/{name}" for name in missing]
-    return subprocess.call([sys.executable, "-m", "pytest", "-q", *files], cwd=ROOT)
+    side_by_side = ["-n", "2", "--dist", "loadfile"]
+    return subprocess.call([sys.executable, "-m", "pytest", "-q", *side_by_side, *files], cwd=ROOT)
 
 
 def reviewed(pages: list[Path]) -> int:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reference_impl.judge.pointwise import Judgement, ReferenceJudge, RubricJudge, YesNoJudge
     from reference_impl.judge.ranking import RankingJudge
     from reference_impl.judge.reward import judge_reward_fn
-    from reference_impl.judge.rubric import Criterion, Rubric
+    from reference_impl.judge.rubric import Criterion, Rubric, RubricVerdict
     from reference_impl.judge.template import JudgeTemplate, load_template
     from reference_impl.judge.usage import JudgeUsage
     from reference_impl.judge.verdict import (
@@ -74,6 +74,7 @@ _MODULE_OF = {
     "ReferenceJudge": "pointwise",
     "Rubric": "rubric",
     "RubricJudge": "pointwise",
+    "RubricVerdict": "rubric",
     "SelfConsistency": "evaluate",
     "Share": "evaluate",
     "UnparsableVerdictError": "error",
@@ -115,6 +116,7 @@ __all__ = [
     "ReferenceJudge",
     "Rubric",
     "RubricJudge",
+    "RubricVerdict",
     "SelfConsistency",
     "Share",
     "UnparsableVerdictError",

@@ -142,7 +142,7 @@ class Rubric(_Setting):
 
     @property
     def schema(self) -> type[RubricVerdict]:
-        """The verdict to ask for: a whole number for each criterion, from 0 to its highest."""
+        """The verdict to ask for, with a whole number for each criterion, from 0 to its highest."""
         return _schema_of(self)
 
     def reward(self, scores: Mapping[str, int]) -> float:

@@ -77,7 +77,7 @@ def test_notebook_runs_in_a_bare_environment(site, kernels, name, tmp_path, monk
     # A notebook says what else it needs: those run where that is installed.
     needs_more = any(
         cell.source.startswith("# This page also needs")
-        and re.search("math-verify|torch", cell.source)
+        and re.search("math-verify|torch|openai", cell.source)
         for cell in notebook.cells
     )
     kernel = "furnished" if needs_more else "bare"

@@ -192,7 +192,7 @@ class ScriptedServer:
 
     @property
     def base_url(self) -> str:
-        """The address that a client is given, such as `"http://127.0.0.1:40000/v1"`."""
+        """The address to give to a client, with the port and the path `/v1`."""
         if not self._port:
             raise RuntimeError("The server has no address yet. Start it first.")
         return f"http://127.0.0.1:{self._port}/v1"
