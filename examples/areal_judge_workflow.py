@@ -36,6 +36,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -203,7 +204,10 @@ class JudgeWorkflow(RLVRWorkflow):
 
     def _stop_run(self, outage: str | None) -> None:
         if outage:
-            self.stop_file.write_text(outage, "utf-8")
+            # Whoever looks finds the whole note, or none.
+            draft = self.stop_file.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+            draft.write_text(outage, "utf-8")
+            draft.replace(self.stop_file)
             raise JudgeOutageError(outage)
 
 

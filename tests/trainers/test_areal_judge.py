@@ -149,7 +149,7 @@ def test_a_sample_that_alone_is_not_answered_does_not_wait_for_ever(
         return Status(503) if bad else example.scripted_verdict(body)
 
     start_judge(script, max_attempts=1, cache_entries=0)
-    rollout = start_rollout(seconds=0.5, share=1.0)
+    rollout = start_rollout(seconds=4, share=1.0)
     for _ in range(3):
         assert rewards(rollout.prepare_batch()) == [[0.0, 0.0, 1.0, 1.0]] * 2
 
