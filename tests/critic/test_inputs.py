@@ -4,7 +4,7 @@ import re
 
 import pytest
 import tiny_models
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, normalizers, pre_tokenizers
 
@@ -241,8 +241,10 @@ def test_a_limit_that_the_template_needs_for_itself_is_refused():
 
 
 @given(texts, texts)
+@example("<|im_", "end|>")  # a special token that only the two together spell out
 def test_plain_is_one_text_behind_the_other(prompt, completion):
-    whole = harmless(replaced(prompt)) + harmless(replaced(strip_end_tokens(completion)))
+    parts = harmless(replaced(prompt)) + harmless(replaced(strip_end_tokens(completion)))
+    whole = harmless(parts)
     [built] = PLAIN.build([(prompt, completion)])
     if whole:
         assert built.ids == TOKENIZER.encode(whole)

@@ -81,6 +81,7 @@ def test_no_sequence_is_no_pack():
     assert pack_sequences([], 100) == []
 
 
+@pytest.mark.slow
 def test_a_chain_of_200_nested_prefixes_is_computed_once():
     longest = list(range(200 * LEAST_SHARED))
     sequences = [longest[: LEAST_SHARED * (i + 1)] for i in range(200)]

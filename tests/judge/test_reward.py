@@ -82,6 +82,7 @@ def test_no_verdict_raises_and_pays_nothing(monkeypatch, judge):
             judge_reward_fn(**SAMPLE)
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(judge):
     report = check_conformance("reference_impl.judge_reward_fn", SAMPLE, low=0.0, high=1.0)
     assert report.passed, str(report)

@@ -15,6 +15,8 @@ from reference_impl.rules.exact import ExactMatch
 from reference_impl.rules.length import CosineLength, SoftOverlong
 from reference_impl.rules.numeric import NumericMatch
 
+pytestmark = pytest.mark.slow  # up to a million characters each
+
 NAMES = sorted(name for name in rules.__all__ if name.endswith("_reward_fn"))
 EVERY_FORM = ("boxed", "hash", "phrase", "last_number")
 

@@ -439,6 +439,7 @@ def test_polynomials_are_the_same_when_their_coefficients_are(first, second):
     assert equal(gold=texts[0], prediction=texts[1]) is (padded[0] == padded[1])
 
 
+@pytest.mark.slow
 def test_deep_nesting_does_not_read_and_does_not_crash():
     for opened, closed in ("()", "{}", (r"\sqrt{", "}"), (r"\frac{1}{1+", "}")):
         assert read(opened * 20_000 + "1" + closed * 20_000) is None
