@@ -69,3 +69,25 @@ def show_corrections(result: dict) -> TableView:
         for name, correction in CORRECTIONS.items()
     ]
     return TableView(["kind of pair", "why they may differ", "pairs", "differ"], rows, numbers=2)
+
+
+def show_proof(*trainers: str) -> TableView:
+    """Show how the adapters of trainers were proven: what `benchmarks.trainers` stored.
+
+    Args:
+        *trainers: Names of trainers, in the order of the rows. None means all.
+    """
+    result = load_result("trainers")
+    stored = {row["trainer"]: row for row in result["trainers"]}
+    rows = [
+        [
+            row["trainer"],
+            row["version"],
+            row["kind"],
+            row["how"],
+            f"{row['tests']} in {Path(row['file']).name}",
+            result["date"],
+        ]
+        for row in (stored[name] for name in trainers or stored)
+    ]
+    return TableView(["trainer", "version", "proof", "what ran", "tests passed", "on"], rows)

@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reference_impl.adapters import *
+    from reference_impl.compose import *
     from reference_impl.contract import *
     from reference_impl.critic import *
     from reference_impl.judge import *
@@ -128,6 +130,39 @@ _ROOM_OF = {
     "position_bias": "judge",
     "self_consistency": "judge",
     "verbosity_bias": "judge",
+    "AsyncComposite": "compose",
+    "AsyncGate": "compose",
+    "AsyncProduct": "compose",
+    "AsyncTransformedReward": "compose",
+    "AsyncWeightedSum": "compose",
+    "Clip": "compose",
+    "ComponentError": "compose",
+    "ComponentMean": "compose",
+    "ComponentMeans": "compose",
+    "Composed": "compose",
+    "Composite": "compose",
+    "Gate": "compose",
+    "Product": "compose",
+    "TransformedReward": "compose",
+    "WeightedSum": "compose",
+    "dr_grpo_advantages": "compose",
+    "gdpo_advantages": "compose",
+    "grpo_advantages": "compose",
+    "rloo_advantages": "compose",
+    "ArealAgent": "adapters",
+    "ArealReward": "adapters",
+    "MissingColumnError": "adapters",
+    "NemoRLReward": "adapters",
+    "OpenRLHFReward": "adapters",
+    "RollReward": "adapters",
+    "SkyRLReward": "adapters",
+    "SlimeReward": "adapters",
+    "SwiftReward": "adapters",
+    "TRLReward": "adapters",
+    "UnprovenVersionError": "adapters",
+    "VerifiersReward": "adapters",
+    "VerifiersRubricReward": "adapters",
+    "VerlReward": "adapters",
     "AsyncRewardWrapper": "runtime",
     "BlockingReward": "runtime",
     "CacheCounts": "runtime",

@@ -10,7 +10,7 @@ import pytest
 import reference_impl
 from reference_impl import check_conformance, load_reward_fn
 
-ROOMS = ("contract", "rules", "critic", "judge", "runtime", "show")
+ROOMS = ("contract", "rules", "critic", "judge", "compose", "adapters", "runtime", "show")
 
 SAMPLE = {
     "prompt": "What is 2 + 2?",

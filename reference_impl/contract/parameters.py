@@ -25,6 +25,11 @@ def signature_problem(reward_fn: RewardFn) -> str:
             "it is `async def`, and AReaL calls a reward without `await`: write `def` "
             "and do the waiting inside."
         )
+    return fields_problem(reward_fn)
+
+
+def fields_problem(reward_fn: RewardFn) -> str:
+    """As `signature_problem`, for a function that may also be asynchronous."""
     parameters = _parameters(reward_fn)
     if parameters is None:
         return f"its parameters cannot be read: wrap it in a `def` with {EXPECTED}."
@@ -64,8 +69,13 @@ def sample_problem(reward_fn: RewardFn, columns: Sequence[str]) -> str | None:
         What is wrong and what to do, "" if the columns fit, or None if a call is
         impossible for another reason, which `signature_problem` names.
     """
+    return None if is_async(reward_fn) else columns_problem(reward_fn, columns)
+
+
+def columns_problem(reward_fn: RewardFn, columns: Sequence[str]) -> str | None:
+    """As `sample_problem`, for a function that may also be asynchronous."""
     parameters = _parameters(reward_fn)
-    if parameters is None or is_async(reward_fn):
+    if parameters is None:
         return None
     after_fields = _positional(parameters)[len(FIELDS) :]
     taken = after_fields + [p for p in parameters if p.kind is Parameter.KEYWORD_ONLY]

@@ -1,18 +1,15 @@
 """The judge in AReaL. These tests run where AReaL is installed: see test_environments.py."""
 
-import inspect
 import json
 import logging
 import re
-import sys
 import threading
 import time
-import types
-from importlib.machinery import ModuleSpec
 
 import pytest
 
 from reference_impl.judge.testing.scripted_server import Answer, Status
+from tests.trainers.areal_trainer import record_trainer, train_arguments, workflow_of
 
 areal = pytest.importorskip("areal", reason="AReaL has an environment of its own")
 pytestmark = pytest.mark.slow
@@ -42,13 +39,7 @@ def start_rollout(example, tmp_path):
     started = []
 
     def start(**limits):
-        rollout = example.SmokeRollout(
-            example.SMOKE_ROWS,
-            example.SMOKE_COMPLETIONS,
-            4,
-            tmp_path,
-            example.OutageLimits(**limits),
-        )
+        rollout = example.smoke_rollout(tmp_path, example.OutageLimits(**limits))
         started.append(rollout)
         return rollout
 
@@ -188,9 +179,10 @@ def executor_of(example, failing):
     """AReaL without a scheduler: the workflow is in the trainer's process."""
     from areal.api.cli_args import InferenceEngineConfig
     from areal.infra.workflow_executor import WorkflowExecutor
+    from areal_smoke import FixedEngine
 
     config = InferenceEngineConfig(consumer_batch_size=2)
-    executor = WorkflowExecutor(config, example.FixedEngine(None, ["4"]))
+    executor = WorkflowExecutor(config, FixedEngine(None, ["4"]))
     executor.initialize(logging.getLogger("smoke"), train_data_parallel_size=1)
     return executor, lambda rows: executor.prepare_batch(rows, failing)
 
@@ -277,57 +269,15 @@ def test_the_watch_forgets_an_outage_once_there_is_a_verdict(example):
     assert watch.unavailable() == "The judge has been unavailable for 10 s."
 
 
-@pytest.fixture
-def trainer_calls(example, monkeypatch, tmp_path):
-    """AReaL's trainer, but for what needs a GPU: it checks its arguments and records them."""
-    for name in ("swanlab", "trackio", "wandb", "tensorboardX"):  # where AReaL logs to
-        module = types.ModuleType(name)
-        module.__spec__ = ModuleSpec(name, None)
-        module.SummaryWriter = None
-        monkeypatch.setitem(sys.modules, name, module)
-    import areal.dataset
-    import areal.utils.hf_utils
-    from tiny_policy import new_tokenizer
-
-    calls = {}
-
-    def recorded(name, function, result=None):
-        signature = inspect.signature(function)
-
-        def call(*arguments, **named):
-            calls[name] = signature.bind(*arguments, **named).arguments
-            return result
-
-        return call
-
-    class Recorder:
-        __init__ = recorded("init", areal.PPOTrainer.__init__)
-        train = recorded("train", areal.PPOTrainer.train)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-    dataset = recorded("dataset", areal.dataset.get_custom_dataset, example.SMOKE_ROWS)
-    monkeypatch.setattr(areal, "PPOTrainer", Recorder)
-    monkeypatch.setattr(areal.dataset, "get_custom_dataset", dataset)
-    tokenizer = new_tokenizer()
-    monkeypatch.setattr(areal.utils.hf_utils, "load_hf_tokenizer", lambda path: tokenizer)
-    return calls
-
-
 def test_the_training_run_is_one_that_areal_accepts(
-    example, examples, trainer_calls, start_judge, tmp_path
+    example, examples, monkeypatch, start_judge, tmp_path
 ):
     from areal.api.alloc_mode import ModelAllocation
-    from areal.utils.dynamic_import import import_from_string
 
     start_judge([Answer(json.dumps(GOOD))])
-    config_file = str(examples / "areal_judge_workflow.yaml")
-    folders = [f"cluster.fileroot={tmp_path}", f"cluster.name_resolve.nfs_record_root={tmp_path}"]
-    example.train(["--config", config_file, *folders, "outage.seconds=60"])
+    trainer_calls = record_trainer(monkeypatch, example.SMOKE_ROWS)
+    config_file = examples / "areal_judge_workflow.yaml"
+    example.train(train_arguments(config_file, tmp_path, "outage.seconds=60"))
 
     config = trainer_calls["init"]["config"]
     assert config.actor.reward_norm.group_size == config.gconfig.n_samples
@@ -339,7 +289,7 @@ def test_the_training_run_is_one_that_areal_accepts(
     trained = trainer_calls["train"]
     kwargs = trained["workflow_kwargs"]
     assert kwargs["outage"]["seconds"] == 60
-    workflow = import_from_string(trained["workflow"])(**kwargs)
+    workflow = workflow_of(trained)
     assert isinstance(workflow, example.JudgeWorkflow)
     # The workflow leaves its note where the trainer's rows look for it.
     with pytest.raises(example.JudgeOutageError):

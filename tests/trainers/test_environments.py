@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import trainers
+from benchmarks.show import load_result
+from reference_impl.adapters.versions import PROVEN
 from tests.trainers import environments
 
 HERE = Path(__file__).parent
@@ -68,3 +71,35 @@ def test_what_is_tested_with_a_trainer_holds_where_it_is_installed(name):
     assert ran.returncode == 0, ran.stdout
     assert " passed" in ran.stdout
     assert "skipped" not in ran.stdout
+
+
+def test_every_adapter_has_contract_tests():
+    adapters = (environments.ROOT / "reference_impl/adapters").glob("*.py")
+    shared = {"__init__", "awaited", "batch", "guard", "messages", "rows", "text", "versions"}
+    without = {path.stem for path in adapters} - shared - {"openrlhf_server"}
+    for path in trainers.proof_files():
+        without.discard(path.stem.removeprefix("test_").removesuffix("_adapter"))
+    assert without == set()
+
+
+def test_what_is_proven_is_in_the_range_that_the_adapters_accept():
+    pins = {
+        name: version
+        for trainer in environments.names()
+        for name, _, version in (
+            line.partition("==") for line in (HERE / f"{trainer}.txt").read_text("utf-8").split()
+        )
+    }
+    for distribution, versions in PROVEN.items():
+        if distribution in pins:
+            assert pins[distribution].startswith(versions)
+
+
+@pytest.mark.slow
+def test_the_table_of_the_guide_says_what_the_contract_tests_are():
+    stored = [
+        {name: value for name, value in row.items() if name != "tests"}
+        for row in load_result("trainers")["trainers"]
+    ]
+    mend = "run python -m benchmarks.trainers --save, and regenerate the pages with the table"
+    assert stored == [trainers.claim(path) for path in trainers.proof_files()], mend
