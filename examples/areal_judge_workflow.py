@@ -30,32 +30,22 @@ Four decisions, and what in AReaL 1.0.4 they follow from:
 
 import asyncio
 import functools
-import itertools
 import json
-import logging
 import os
-import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from areal.api import ModelRequest, ModelResponse
-from areal.api.cli_args import (
-    GenerationHyperparameters,
-    GRPOConfig,
-    InferenceEngineConfig,
-    load_expr_config,
-)
-from areal.infra.remote_inf_engine import GroupedRolloutWorkflow
-from areal.infra.workflow_executor import WorkflowExecutor
+from areal.api import ModelResponse
+from areal.api.cli_args import GenerationHyperparameters, GRPOConfig, load_expr_config
 from areal.workflow.rlvr import RLVRWorkflow
+from areal_smoke import SmokeRollout, keep_quiet, run
 from torch.utils.data import Dataset
-from torchdata.stateful_dataloader import StatefulDataLoader
 
 from reference_impl import AsyncGuardedReward, JudgeClient, JudgeConfig, ReferenceJudge
 from reference_impl.judge.error import JudgeConfigError, JudgeUnavailableError
@@ -274,74 +264,22 @@ def train(arguments: list[str]) -> None:
         )
 
 
-class FixedEngine:
-    """Stands in for the inference engine: says the given sentences in turn."""
-
-    def __init__(self, tokenizer: Any, completions: Iterable[str]):
-        self._tokenizer = tokenizer
-        self._completions = itertools.cycle(completions)
-
-    def get_version(self) -> int:
-        """The version of the weights, which stay as they are."""
-        return 0
-
-    async def agenerate(self, request: ModelRequest) -> ModelResponse:
-        """Say the next sentence."""
-        tokens = self._tokenizer.encode(next(self._completions))
-        tokens.append(self._tokenizer.eos_token_id)
-        return ModelResponse(
-            input_tokens=list(request.input_ids),
-            output_tokens=tokens,
-            output_logprobs=[-1.0] * len(tokens),
-            output_versions=[0] * len(tokens),
-        )
-
-
-class SmokeRollout:
-    """AReaL's executor, groups and data loader, as the trainer uses them, on a `FixedEngine`.
+def smoke_rollout(folder: Path, limits: OutageLimits) -> SmokeRollout:
+    """Make a rollout on the rows and completions below.
 
     Args:
-        rows: The rows of the data set. A batch is two of them.
-        completions: What the engine says.
-        group_size: How many completions there are of each prompt.
         folder: Where a note about an outage is left.
         limits: When failures are an outage.
     """
-
-    def __init__(
-        self,
-        rows: Sequence[dict[str, Any]],
-        completions: Iterable[str],
-        group_size: int,
-        folder: Path,
-        limits: OutageLimits,
-    ):
-        from tiny_policy import new_tokenizer
-
-        tokenizer = new_tokenizer()
-        stop_file = folder / "judge_outage.txt"
-        self._rows = StatefulDataLoader(
-            RowsUntilOutage(rows, stop_file), batch_size=2, collate_fn=list
-        )
-        workflow = JudgeWorkflow(
-            GenerationHyperparameters(n_samples=group_size),
-            tokenizer,
-            str(stop_file),
-            asdict(limits),
-        )
-        logger = logging.getLogger("smoke")
-        self._workflow = GroupedRolloutWorkflow(workflow, group_size, logger)
-        config = InferenceEngineConfig(
-            consumer_batch_size=2,
-            max_concurrent_rollouts=2,
-            max_head_offpolicyness=1000,  # nothing is trained, so that the version stays
-        )
-        self.executor = WorkflowExecutor(config, FixedEngine(tokenizer, completions))
-        self.executor.initialize(logger, train_data_parallel_size=1)
-
-    def prepare_batch(self) -> list[dict[str, Any]]:
-        """Get the next batch: the tensors of each group, (group_size, sequence)."""
-        return self.executor.prepare_batch(self._rows, self._workflow)
+    stop_file = folder / "judge_outage.txt"
+    return SmokeRollout(
+        RowsUntilOutage(SMOKE_ROWS, stop_file),
+        SMOKE_COMPLETIONS,
+        4,
+        lambda gconfig, tokenizer: JudgeWorkflow(
+            gconfig, tokenizer, str(stop_file), asdict(limits)
+        ),
+    )
 
 
 SMOKE_ROWS = [
@@ -363,14 +301,13 @@ def smoke() -> None:
     """Collect one batch with the installed AReaL on CPU, and see an outage stop the run."""
     print("Smoke run: the installed AReaL, an engine with fixed completions, a scripted judge.")
     print("No model is trained, and no model judges.")
-    logging.getLogger("reference_impl").setLevel(logging.ERROR)  # failures are counted below
-    logging.getLogger("smoke").setLevel(logging.CRITICAL)
+    keep_quiet()
     limits = OutageLimits(seconds=2.0)
     with ScriptedServer(scripted_verdict, latency_seconds=0.05) as server:
         os.environ |= {"JUDGE_BASE_URL": server.base_url, "JUDGE_MODEL": "scripted"}
         os.environ |= {"JUDGE_MAX_ATTEMPTS": "1", "JUDGE_CACHE_ENTRIES": "0"}
         with tempfile.TemporaryDirectory() as folder:
-            rollout = SmokeRollout(SMOKE_ROWS, SMOKE_COMPLETIONS, 4, Path(folder), limits)
+            rollout = smoke_rollout(Path(folder), limits)
             for group in rollout.prepare_batch():
                 print("rewards of a group:", sorted(group["rewards"].tolist()))
             print("judged at a time, at most:", server.most_in_flight)
@@ -385,7 +322,4 @@ def smoke() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--smoke"]:
-        smoke()
-    else:
-        train(sys.argv[1:])
+    run("Train with an LLM as judge in AReaL: GRPO on GSM8K.", train, smoke, JudgeConfigError)
