@@ -11,6 +11,12 @@ if [ "${1:-}" = --trainers ]; then
   shift
   exec pytest -q -n 2 --dist worksteal tests/trainers tests/adapters "$@"
 fi
+# The code rewards have two levels of isolation. Without bubblewrap the tests try one.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  need_command bwrap bubblewrap
+elif ! command -v bwrap >/dev/null; then
+  echo "note: without bubblewrap its tests are skipped (Debian: sudo apt-get install bubblewrap)"
+fi
 # libatomic1 is what the driver of the browser needs beside the browser.
 command -v chromium-browser google-chrome >/dev/null || need_command chromium chromium fonts-noto-cjk libatomic1
 

@@ -1,6 +1,14 @@
 """Rewards that follow from a rule: the final answer, the format, the length, the repetition."""
 
 from reference_impl.rules.answer import extract_answer
+from reference_impl.rules.code import (
+    CodeReward,
+    CodeVerdict,
+    Isolation,
+    SandboxError,
+    code_reward_fn,
+    isolation,
+)
 from reference_impl.rules.exact import ExactMatch, exact_match_reward_fn
 from reference_impl.rules.format import TagFormat, format_reward_fn
 from reference_impl.rules.length import (
@@ -26,19 +34,24 @@ from reference_impl.rules.numeric import NumericMatch, numeric_match_reward_fn
 from reference_impl.rules.repetition import NgramRepetition, ngram_repetition_reward_fn
 
 __all__ = [
+    "CodeReward",
+    "CodeVerdict",
     "CosineLength",
     "ExactMatch",
     "FinalAnswer",
+    "Isolation",
     "MathVerifier",
     "NgramRepetition",
     "NumericMatch",
     "Quantity",
+    "SandboxError",
     "SoftOverlong",
     "TagFormat",
     "UnsettledError",
     "Verdict",
     "WorkerUnavailableError",
     "clevr_count_reward_fn",
+    "code_reward_fn",
     "cosine_length_reward_fn",
     "exact_match_reward_fn",
     "extract_answer",
@@ -46,6 +59,7 @@ __all__ = [
     "format_reward_fn",
     "geometry3k_reward_fn",
     "gsm8k_reward_fn",
+    "isolation",
     "ngram_repetition_reward_fn",
     "normalize_answer",
     "numeric_match_reward_fn",
