@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reference_impl.rules import *
     from reference_impl.runtime import *
     from reference_impl.show import *
+    from reference_impl.steps import *
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,12 @@ _ROOM_OF = {
     "check_reward": "contract",
     "check_text": "contract",
     "load_reward_fn": "contract",
+    "CodeReward": "rules",
+    "CodeVerdict": "rules",
+    "Isolation": "rules",
+    "SandboxError": "rules",
+    "code_reward_fn": "rules",
+    "isolation": "rules",
     "CosineLength": "rules",
     "ExactMatch": "rules",
     "FinalAnswer": "rules",
@@ -163,6 +170,25 @@ _ROOM_OF = {
     "VerifiersReward": "adapters",
     "VerifiersRubricReward": "adapters",
     "VerlReward": "adapters",
+    "ArithmeticSteps": "steps",
+    "Equation": "steps",
+    "InvalidToolsError": "steps",
+    "Span": "steps",
+    "ToolCall": "steps",
+    "ToolUse": "steps",
+    "ToolUseValidity": "steps",
+    "aggregate_steps": "steps",
+    "arithmetic_steps_reward_fn": "steps",
+    "check_tool_use": "steps",
+    "find_equations": "steps",
+    "min_form_rewards": "steps",
+    "process_advantages": "steps",
+    "split_steps": "steps",
+    "step_rewards_to_tokens": "steps",
+    "token_ends": "steps",
+    "tool_use_reward_fn": "steps",
+    "turn_returns": "steps",
+    "turn_values_to_tokens": "steps",
     "AsyncRewardWrapper": "runtime",
     "BlockingReward": "runtime",
     "CacheCounts": "runtime",

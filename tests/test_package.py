@@ -10,7 +10,7 @@ import pytest
 import reference_impl
 from reference_impl import check_conformance, load_reward_fn
 
-ROOMS = ("contract", "rules", "critic", "judge", "compose", "adapters", "runtime", "show")
+ROOMS = ("contract", "rules", "critic", "judge", "compose", "adapters", "steps", "runtime", "show")
 
 SAMPLE = {
     "prompt": "What is 2 + 2?",
@@ -18,6 +18,7 @@ SAMPLE = {
     "prompt_ids": [1, 2, 3],
     "completion_ids": [4, 5, 6],
     "answer": "4",
+    "tests": [{"input": "2 + 2", "output": "4"}],
 }
 
 REWARDS = sorted(name for name in reference_impl.__all__ if name.endswith("_reward_fn"))

@@ -65,6 +65,12 @@ def test_an_answer_has_the_documented_format():
     assert first["token"] == "Yes"
 
 
+def test_every_answer_has_an_id_of_its_own():
+    with ScriptedServer([Answer("the same")]) as server:
+        line = Line(server)
+        assert line.ask()["id"] != line.ask()["id"]
+
+
 def test_log_probabilities_and_usage_can_be_left_out():
     with ScriptedServer([Answer("x", logprobs={"x": -1.0}, usage=False)]) as server:
         answer = Line(server).ask()

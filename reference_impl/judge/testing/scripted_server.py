@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -384,7 +385,7 @@ def _completion(answer: Answer, request: dict[str, Any]) -> dict[str, Any]:
         first = {**tokens[0], "top_logprobs": tokens[: request.get("top_logprobs") or 0]}
         choice["logprobs"] = {"content": [first], "refusal": None}
     completion = {
-        "id": "chatcmpl-scripted",
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": 0,
         "model": str(request.get("model")),
