@@ -33,7 +33,7 @@ THREADS = 64
 class ArealReward:
     """A synchronous reward function for AReaL's pool of processes.
 
-    Make it at module level, and name it in the workflow's arguments:
+    Make it at module level, and name it in the workflow's arguments::
 
         reward = ArealReward(gsm8k_reward_fn)  # in my_rewards.py
 
@@ -129,7 +129,7 @@ class ArealAgent:
     """An agent of one turn for AReaL's agents: it asks the policy, and pays what it says.
 
     AReaL makes it anew for each row, from its path and its arguments. Its configuration must have
-    `rollout.agent.agent_cls_path` set, to whatever text:
+    `rollout.agent.agent_cls_path` set, to whatever text::
 
         trainer.train(
             workflow="reference_impl.adapters.areal.ArealAgent",

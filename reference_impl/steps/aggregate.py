@@ -25,8 +25,8 @@ def aggregate_steps(scores: Sequence[float], how: Aggregate = "min") -> float:
         how: Which of the five.
 
     Returns:
-        The reward. 0.0 without any step, under each of them: the product of nothing is 1, which
-        would pay an empty completion in full.
+        The reward, which is 0.0 without any step, since the product of nothing is 1 and would pay
+        an empty completion in full.
 
     Raises:
         ValueError: If a score is not finite, one of a product is outside 0 to 1, or there is no

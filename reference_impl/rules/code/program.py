@@ -12,7 +12,7 @@ _PYTHON = frozenset({"python", "python3", "py"})
 def extract_program(completion: str) -> str | None:
     r"""Return the program that a completion commits to.
 
-    It is the last fenced block that is marked as Python: "```python", "```python3" or "```py".
+    It is the last fenced block that is marked as `python`, `python3` or `py`.
     Blocks of other kinds and without a mark do not count. What stands before `</think>` does not
     count either. If the last such block is never closed, there is no program: an earlier one was
     given up, and this one was cut off.
