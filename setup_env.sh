@@ -95,3 +95,23 @@ export REWARD_MODEL_PATH="$PWD/.cache/reward_model"
   echo "setting up: a small reward model (two to four minutes)"
 python examples/train_reward_model.py --if-missing --output "$REWARD_MODEL_PATH" \
   >.cache/train.log 2>&1 || die "could not train the reward model: $(tail -n 1 .cache/train.log) (.cache/train.log)"
+
+# So are the training runs that pages show: one process and one thread each, two at a time.
+export TRAINING_RUNS_PATH="$PWD/.cache/training_runs"
+training_run() { # name, script and its arguments
+  local name=$1
+  shift
+  python "$@" --if-missing --output "$TRAINING_RUNS_PATH/$name" >".cache/$name.log" 2>&1 ||
+    die "the run $name failed: $(tail -n 1 ".cache/$name.log") (.cache/$name.log)"
+}
+[ -f "$TRAINING_RUNS_PATH/best-of-n/results.json" ] ||
+  echo "setting up: five short training runs (three to seven minutes)"
+(
+  training_run rule examples/cpu_grpo.py --reward rule
+  training_run critic examples/cpu_grpo.py --reward critic
+  training_run best-of-n examples/best_of_n.py
+) &
+runs=$!
+training_run composite examples/cpu_grpo.py --reward composite
+training_run hard-critic examples/cpu_grpo.py --reward hard-critic
+wait "$runs"
