@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reference_impl.adapters import *
+    from reference_impl.check import *
     from reference_impl.compose import *
     from reference_impl.contract import *
     from reference_impl.critic import *
     from reference_impl.judge import *
+    from reference_impl.monitor import *
     from reference_impl.rules import *
     from reference_impl.runtime import *
     from reference_impl.show import *
@@ -189,6 +191,22 @@ _ROOM_OF = {
     "tool_use_reward_fn": "steps",
     "turn_returns": "steps",
     "turn_values_to_tokens": "steps",
+    "Case": "check",
+    "CasesError": "check",
+    "CheckReport": "check",
+    "Finding": "check",
+    "check_reward_fn": "check",
+    "read_cases": "check",
+    "Alarm": "monitor",
+    "Audit": "monitor",
+    "ComponentDominance": "monitor",
+    "FailureShare": "monitor",
+    "LengthDrift": "monitor",
+    "ProxyGap": "monitor",
+    "Reading": "monitor",
+    "StepFigures": "monitor",
+    "VarianceCollapse": "monitor",
+    "step_figures": "monitor",
     "AsyncRewardWrapper": "runtime",
     "BlockingReward": "runtime",
     "CacheCounts": "runtime",

@@ -10,7 +10,19 @@ import pytest
 import reference_impl
 from reference_impl import check_conformance, load_reward_fn
 
-ROOMS = ("contract", "rules", "critic", "judge", "compose", "adapters", "steps", "runtime", "show")
+ROOMS = (
+    "contract",
+    "rules",
+    "critic",
+    "judge",
+    "compose",
+    "adapters",
+    "steps",
+    "check",
+    "monitor",
+    "runtime",
+    "show",
+)
 
 SAMPLE = {
     "prompt": "What is 2 + 2?",
@@ -23,6 +35,7 @@ SAMPLE = {
 
 REWARDS = sorted(name for name in reference_impl.__all__ if name.endswith("_reward_fn"))
 REWARDS.remove("load_reward_fn")
+REWARDS.remove("check_reward_fn")
 REWARDS.remove("critic_reward_fn")  # needs a model: tests/critic/test_reward.py
 REWARDS.remove("judge_reward_fn")  # needs a judge: tests/judge/test_reward.py
 
