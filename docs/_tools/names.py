@@ -35,7 +35,8 @@ class Package:
     Attributes:
         modules: Every module by its dotted name.
         members: Of each class its fields, methods and properties.
-        words: Every public name: modules, classes, functions, parameters, fields, constants.
+        words: Every public name: modules, classes, functions, parameters, fields, constants; and
+            the names of the tests.
     """
 
     modules: dict[str, Module] = field(default_factory=dict)
@@ -80,7 +81,16 @@ def read(root: Path) -> Package:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 package.members.setdefault(node.name, set()).update(_members(node))
+    package.words |= set(_tests(root / "tests"))
     return package
+
+
+def _tests(folder: Path) -> Iterator[str]:
+    """The names of all tests: a page may say which test holds what it promises."""
+    for file in folder.rglob("test_*.py"):
+        for node in ast.parse(file.read_text("utf-8"), str(file)).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node.name
 
 
 def _module(tree: ast.Module) -> Module:
