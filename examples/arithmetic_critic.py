@@ -49,7 +49,7 @@ BATCH = 48  # pairs
 LEARNING_RATE = 1e-3
 
 HARD_SAMPLES = 25  # pairs of each question
-HARD_STEPS = 600
+HARD_STEPS = 800
 # How a completion is made wrong, and how often. Slips are in running totals, which the policy comes
 # to prefer.
 WAYS = {

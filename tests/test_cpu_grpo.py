@@ -137,6 +137,24 @@ def test_a_composite_pays_for_form_and_takes_off_for_length(task):
     assert paid == pytest.approx([1.2, 0.2, 0.0, 1.0 - 0.2 / 2])
 
 
+@pytest.mark.slow  # torch takes some seconds to import
+def test_a_hard_pair_is_a_right_and_a_wrong_completion_in_every_way(task, monkeypatch):
+    import arithmetic_critic
+
+    train = task.split()[0][:100]
+    by_prompt = {task.prompt(question): task.answer(question) for question in train}
+    monkeypatch.setattr(arithmetic_critic, "HARD_SAMPLES", 5)
+    for way in list(arithmetic_critic.WAYS):
+        monkeypatch.setattr(arithmetic_critic, "WAYS", {way: 1})
+        made = arithmetic_critic.hard_pairs(train, seed=0)
+        assert len(made) == 500
+        assert len({wrong for _, _, wrong in made}) > 50
+        for asked, right, wrong in made:
+            gold = by_prompt[asked]
+            assert numeric_match_reward_fn("", right, [], [], answer=gold) == 1.0
+            assert numeric_match_reward_fn("", wrong, [], [], answer=gold) == 0.0
+
+
 def test_an_unknown_reward_is_named_with_the_choices():
     from arithmetic_rewards import reward_named
 
@@ -326,3 +344,14 @@ def test_the_critic_is_trained_and_its_accuracy_is_beside_its_score(learned, tmp
     )
     assert figures["accuracy_before"] == learned[1]["accuracy_before"]
     assert (folder / "critic" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_few_steps_with_the_hard_critic_raise_the_accuracy(learned, tmp_path):
+    folder = warmed_up(learned, tmp_path / "hard", reward="hard-critic", steps=20)
+    ran = run("--reward", "hard-critic", "--steps", 20, "--output", folder, timeout=900)
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads((folder / "results.json").read_text("utf-8"))
+    assert figures["critic_pair_accuracy"] > 0.9
+    assert figures["accuracy_before"] == learned[1]["accuracy_before"] < 0.4
+    assert figures["accuracy_after"] > 0.5
