@@ -43,7 +43,7 @@ from areal_smoke import SmokeRollout, keep_quiet, run
 from areal_stop import RowsUntilStopped, RunStoppedError, stop_run
 
 from reference_impl import CriticClient, CriticConfigError, CriticLoadError, CriticUnavailableError
-from reference_impl.adapters.areal import ArealWorkflow, check_row
+from reference_impl.adapters.areal import ArealWorkflow, check_areal_row
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.critic.reward import critic_reward_fn
 
@@ -123,7 +123,7 @@ def train(arguments: list[str]) -> None:
     train_rows = get_custom_dataset("train", config.train_dataset, tokenizer)
     valid_rows = get_custom_dataset("test", config.valid_dataset, tokenizer)
     for rows in (train_rows, valid_rows):
-        check_row(CRITIC, rows[0])
+        check_areal_row(CRITIC, rows[0])
     folder = Path(config.cluster.fileroot, config.experiment_name, config.trial_name)
     stop_file = folder / "critic_lost.txt"
     settings = {
@@ -167,7 +167,7 @@ def smoke_rollout(folder: Path, limits: FailureLimits) -> SmokeRollout:
     """
     stop_file = folder / "critic_lost.txt"
     for row in SMOKE_ROWS:
-        check_row(CRITIC, row)
+        check_areal_row(CRITIC, row)
     return SmokeRollout(
         RowsUntilStopped(SMOKE_ROWS, stop_file),
         SMOKE_COMPLETIONS,

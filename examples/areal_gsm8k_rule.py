@@ -28,7 +28,7 @@ from areal.workflow.rlvr import RLVRWorkflow
 from areal_smoke import SmokeRollout, keep_quiet, run
 
 from reference_impl import gsm8k_reward_fn
-from reference_impl.adapters.areal import ArealReward, check_row
+from reference_impl.adapters.areal import ArealReward, check_areal_row
 from reference_impl.adapters.batch import MissingColumnError
 
 #: What AReaL's processes import, as `areal_gsm8k_rule.reward`.
@@ -47,7 +47,7 @@ def train(arguments: list[str]) -> None:
     train_rows = get_custom_dataset("train", config.train_dataset, tokenizer)
     valid_rows = get_custom_dataset("test", config.valid_dataset, tokenizer)
     for rows in (train_rows, valid_rows):
-        check_row(reward, rows[0])
+        check_areal_row(reward, rows[0])
     # By name: under a scheduler the workers import it. The folder of this script is on their path.
     settings = {
         "reward_fn": "areal_gsm8k_rule.reward",
@@ -93,7 +93,7 @@ def smoke() -> None:
     print("No model is trained.")
     keep_quiet()
     for row in SMOKE_ROWS:
-        check_row(reward, row)
+        check_areal_row(reward, row)
     rollout = SmokeRollout(SMOKE_ROWS, SMOKE_COMPLETIONS, 4, smoke_workflow)
     try:
         for group in rollout.prepare_batch():

@@ -172,6 +172,7 @@ _ROOM_OF = {
     "VerifiersReward": "adapters",
     "VerifiersRubricReward": "adapters",
     "VerlReward": "adapters",
+    "check_areal_row": "adapters",
     "ArithmeticSteps": "steps",
     "Equation": "steps",
     "InvalidToolsError": "steps",

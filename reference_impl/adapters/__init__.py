@@ -1,6 +1,6 @@
 """Adapters: one reward function in the shape of each trainer, one file a trainer."""
 
-from reference_impl.adapters.areal import ArealAgent, ArealReward
+from reference_impl.adapters.areal import ArealAgent, ArealReward, check_areal_row
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.ms_swift import SwiftReward
 from reference_impl.adapters.nemo_rl import NemoRLReward
@@ -28,4 +28,5 @@ __all__ = [
     "VerifiersReward",
     "VerifiersRubricReward",
     "VerlReward",
+    "check_areal_row",
 ]

@@ -48,7 +48,7 @@ class ArealReward:
     - An exception is tried three times more. Then the rollout is rejected with its group, and
       another prompt takes its place. So `"raise"` trains on the prompts that do not fail, and if
       all fail, `prepare_batch` never returns. That holds for a `MissingColumnError`, too: call
-      `check_row` before training.
+      `check_areal_row` before training.
     - None is a TypeError, and rejects the group. `"skip"` is therefore refused.
     - NaN would go into the batch, and into its gradient. It does not get there: the guard makes a
       failure of it.
@@ -228,7 +228,7 @@ class ArealAgent:
         return await _score(self.guarded, Sample(data["messages"], completion, [], [], data))
 
 
-def check_row(reward: RewardFn | str, row: Mapping[str, Any]) -> None:
+def check_areal_row(reward: RewardFn | str, row: Mapping[str, Any]) -> None:
     """Refuse a data set with whose rows the reward cannot be called.
 
     Call it with the first row before training: AReaL would reject row after row without an end.
@@ -242,7 +242,7 @@ def check_row(reward: RewardFn | str, row: Mapping[str, Any]) -> None:
             AReaL passes itself.
 
     Example:
-        >>> check_row("reference_impl.gsm8k_reward_fn", {"messages": [], "solution": "#### 4"})
+        >>> check_areal_row("reference_impl.gsm8k_reward_fn", {"messages": [], "solution": "#### 4"})
         Traceback (most recent call last):
             ...
         reference_impl.adapters.batch.MissingColumnError: `gsm8k_reward_fn`: it needs the column \

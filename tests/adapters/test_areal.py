@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.adapters import areal, versions
-from reference_impl.adapters.areal import ArealAgent, ArealReward, check_row
+from reference_impl.adapters.areal import ArealAgent, ArealReward, check_areal_row
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.versions import UnprovenVersionError
 from reference_impl.contract import GuardedReward, InvalidRewardError
@@ -121,9 +121,9 @@ def test_another_version_of_areal_is_refused(monkeypatch):
 def test_a_data_set_that_cannot_be_scored_is_refused_before_training(row, problem):
     path = "reference_impl.exact_match_reward_fn"
     for reward in (path, exact_match_reward_fn, ArealReward(exact_match_reward_fn)):
-        check_row(reward, ROW)
+        check_areal_row(reward, ROW)
         with pytest.raises(MissingColumnError, match=problem):
-            check_row(reward, row)
+            check_areal_row(reward, row)
 
 
 @pytest.mark.parametrize("reward_fn", [length_reward, awaited_length])

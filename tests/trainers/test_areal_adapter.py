@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from reference_impl.adapters.areal import ArealAgent, ArealReward, check_row
+from reference_impl.adapters.areal import ArealAgent, ArealReward, check_areal_row
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.contract import InvalidSampleError
 from reference_impl.rules import exact_match_reward_fn
@@ -168,9 +168,9 @@ def test_with_raise_other_prompts_take_the_place_of_what_fails(start_rollout, re
 
 
 def test_if_all_fail_prepare_batch_does_not_return(start_rollout, tmp_path):
-    """And so `check_row` is to be called before."""
+    """And so `check_areal_row` is to be called before."""
     with pytest.raises(MissingColumnError):
-        check_row(rule, {"messages": []})
+        check_areal_row(rule, {"messages": []})
     reward = ArealReward(exact_match_reward_fn)
     rollout = start_rollout(awaiting(reward.guarded.reward_fn))
     rows, ended = rollout._rows.dataset, []
