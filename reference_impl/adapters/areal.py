@@ -242,7 +242,7 @@ def check_areal_row(reward: RewardFn | str, row: Mapping[str, Any]) -> None:
             AReaL passes itself.
 
     Example:
-        >>> check_areal_row("reference_impl.gsm8k_reward_fn", {"messages": [], "solution": "#### 4"})
+        >>> check_areal_row("reference_impl.gsm8k_reward_fn", {"messages": [], "gold": "#### 4"})
         Traceback (most recent call last):
             ...
         reference_impl.adapters.batch.MissingColumnError: `gsm8k_reward_fn`: it needs the column \
