@@ -237,6 +237,9 @@ def check_areal_row(reward: RewardFn | str, row: Mapping[str, Any]) -> None:
         reward: The reward function, its import path, or an `ArealReward`.
         row: A row of the data set.
 
+    Returns:
+        Nothing, if the row fits.
+
     Raises:
         MissingColumnError: If it lacks a column that the reward needs, or has one of a name that
             AReaL passes itself.
