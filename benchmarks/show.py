@@ -85,9 +85,9 @@ def show_proof(*trainers: str) -> TableView:
             row["version"],
             row["kind"],
             row["how"],
-            f"{row['tests']} in {Path(row['file']).name}",
+            str(row["tests"]),
             result["date"],
         ]
         for row in (stored[name] for name in trainers or stored)
     ]
-    return TableView(["trainer", "version", "proof", "what ran", "tests passed", "on"], rows)
+    return TableView(["trainer", "version", "proof", "what ran", "tests", "passed on"], rows)
