@@ -22,7 +22,13 @@ from .verified_outputs import executed_notebook
 ROOT = DOCS.parent
 OWN_PACKAGES = ("reference_impl", "benchmarks")
 # What goes along with the benchmarks: the data that they read, and the scripts that pages show.
-WITH_BENCHMARKS = ("tests/rules/math/cases", "tests/judge/cases", "examples")
+WITH_BENCHMARKS = (
+    "tests/rules/math/cases",
+    "tests/judge/cases",
+    "tests/check",
+    "tests/trainers",
+    "examples",
+)
 # What a page needs besides what its cells import, by what they import: these load on first use.
 NEEDED_BY = {
     "benchmarks.baselines": ("math_verify", "trl"),
@@ -85,10 +91,12 @@ def imported_packages(notebook: NotebookNode) -> list[str]:
                 names.add(node.module.split(".")[0])
                 for source in (node.module, *(alias.name for alias in node.names)):
                     names.update(NEEDED_BY.get(source, ()))
-    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    for script in names & scripts:  # they come along with the benchmarks
+    beside = {path.stem for folder in WITH_BENCHMARKS for path in (ROOT / folder).glob("*.py")}
+    for script in names & beside:  # they come along with the benchmarks
         names.update(NEEDED_BY.get(script, ()))
-    return sorted(names - scripts)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    written = {name for name in names if f'"{name}.py"' in code}  # by a cell, before it is imported
+    return sorted(names - beside - written)
 
 
 def sources_of(package: str) -> dict[str, str]:

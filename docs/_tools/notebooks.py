@@ -34,6 +34,8 @@ CODE = (
     "examples",
     "tests/rules/math/cases",
     "tests/judge/cases",
+    "tests/check",
+    "tests/trainers",
     "constraints.txt",
 )
 

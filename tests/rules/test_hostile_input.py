@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow  # up to a million characters each
 NAMES = sorted(name for name in rules.__all__ if name.endswith("_reward_fn"))
 EVERY_FORM = ("boxed", "hash", "phrase", "last_number")
 
+COLUMNS = {"answer": "4", "tests": [{"input": "2 + 2", "output": "4"}]}
 REWARDS = {name: getattr(rules, name) for name in NAMES} | {
     "ExactMatch of every form": ExactMatch(forms=EVERY_FORM),
     "NumericMatch with a tolerance": NumericMatch(forms=EVERY_FORM, rel_tol="1%", abs_tol=0.5),
@@ -114,7 +115,7 @@ def test_up_to_a_million_characters_of_anything_score_in_time(name):
 @pytest.mark.parametrize("completion", [None, b"", b"4", 4, ["4"], {"content": "4"}])
 def test_what_is_not_text_is_an_invalid_sample(name, completion):
     with pytest.raises(InvalidSampleError, match="completions"):
-        REWARDS[name]("", completion, [], [1], answer="4")
+        REWARDS[name]("", completion, [], [1], **COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_rewards_pickle(name):
     copy = pickle.loads(pickle.dumps(REWARDS[name]))
     completion = "so so so so so #### 4"
     arguments = ("", completion, [], [1, 2, 3])
-    assert copy(*arguments, answer="4") == REWARDS[name](*arguments, answer="4")
+    assert copy(*arguments, **COLUMNS) == REWARDS[name](*arguments, **COLUMNS)
 
 
 @pytest.mark.parametrize("name", NAMES)
