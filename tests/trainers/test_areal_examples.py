@@ -52,7 +52,7 @@ def scores_of(critic, new_process, monkeypatch):
 
 
 def played(completions):
-    raise NotImplementedError
+    raise AssertionError("`scores_of` puts a function here before anybody asks")
 
 
 def play(prompt, completions, prompt_ids, completion_ids, **columns):

@@ -135,10 +135,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         if sys.platform != "linux":
             raise SandboxError(f"programs run on Linux alone, and this is {sys.platform}")
-        try:
-            instructions = seccomp_filter()
-        except NotImplementedError as error:
-            raise SandboxError(str(error)) from error
+        instructions = seccomp_filter()
         if self.level == "namespaces":
             command, drop_user = _bubblewrap(), os.geteuid() == 0
         else:

@@ -14,6 +14,8 @@ import platform
 import struct
 from collections.abc import Sequence
 
+from reference_impl.rules.code.error import SandboxError
+
 # One test of an argument: its position, a mask, and what must be left under the mask.
 Test = tuple[int, int, int]
 
@@ -161,7 +163,7 @@ def seccomp_filter(machine: str | None = None) -> bytes:
         The instructions, 8 bytes each.
 
     Raises:
-        NotImplementedError: If the numbers of that processor's calls are not known here.
+        SandboxError: If the numbers of that processor's calls are not known here.
 
     Example:
         >>> len(seccomp_filter("x86_64")) % 8
@@ -171,7 +173,7 @@ def seccomp_filter(machine: str | None = None) -> bytes:
     """
     machine = machine or platform.machine()
     if machine not in _MACHINES:
-        raise NotImplementedError(
+        raise SandboxError(
             f"there is no list of system calls for {machine}, only for {', '.join(_MACHINES)}"
         )
     column, audit_arch = _MACHINES[machine]
