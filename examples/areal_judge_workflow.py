@@ -23,9 +23,7 @@ Four decisions, and what in AReaL 1.0.4 they follow from:
 - While the judge is unavailable, samples wait and ask again. A short outage costs no sample.
 - A long one stops the run through the data set. AReaL catches what a workflow raises, rejects the
   episode, and starts the next: a judge that is down keeps `prepare_batch` busy for ever. Under a
-  scheduler the workflow is not even in the trainer's process. But the trainer reads its next rows
-  itself, and an error from there ends it with its own message. So the workflow leaves a note in the
-  folder that all processes share, and the data set raises when it finds one.
+  scheduler the workflow is not even in the trainer's process. See `areal_stop.py`.
 """
 
 import asyncio
@@ -33,10 +31,9 @@ import functools
 import json
 import os
 import tempfile
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +42,7 @@ from areal.api import ModelResponse
 from areal.api.cli_args import GenerationHyperparameters, GRPOConfig, load_expr_config
 from areal.workflow.rlvr import RLVRWorkflow
 from areal_smoke import SmokeRollout, keep_quiet, run
-from torch.utils.data import Dataset
+from areal_stop import RowsUntilStopped, RunStoppedError, stop_run
 
 from reference_impl import AsyncGuardedReward, JudgeClient, JudgeConfig, ReferenceJudge
 from reference_impl.judge.error import JudgeConfigError, JudgeUnavailableError
@@ -57,10 +54,6 @@ PAUSE_SECONDS = 1.0
 
 class NoVerdictError(RuntimeError):
     """A completion has no verdict. AReaL rejects its group."""
-
-
-class JudgeOutageError(RuntimeError):
-    """The judge gives too few verdicts to go on training."""
 
 
 @dataclass
@@ -157,7 +150,7 @@ class JudgeWorkflow(RLVRWorkflow):
         try:
             self.judge = judge_of_this_process()
         except JudgeConfigError as error:  # in a worker, AReaL would log it and go on
-            self._stop_run(f"A worker has no judge: {error}")
+            stop_run(self.stop_file, f"A worker has no judge: {error}")
         self.watch = watch_of_this_process(**outage)
         super().__init__(self.judge, gconfig, tokenizer)
 
@@ -178,7 +171,8 @@ class JudgeWorkflow(RLVRWorkflow):
                     **columns,
                 )
             except JudgeUnavailableError as error:
-                self._stop_run(self.watch.unavailable())
+                if outage := self.watch.unavailable():
+                    stop_run(self.stop_file, outage)
                 if time.monotonic() >= give_up:  # others are answered, this one is not
                     self._reject(error)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -189,39 +183,9 @@ class JudgeWorkflow(RLVRWorkflow):
                 return reward
 
     def _reject(self, error: Exception) -> None:
-        self._stop_run(self.watch.record(failed=True))
+        if outage := self.watch.record(failed=True):
+            stop_run(self.stop_file, outage)
         raise NoVerdictError("A completion has no verdict: its group is rejected.") from error
-
-    def _stop_run(self, outage: str | None) -> None:
-        if outage:
-            # Whoever looks finds the whole note, or none.
-            draft = self.stop_file.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-            draft.write_text(outage, "utf-8")
-            draft.replace(self.stop_file)
-            raise JudgeOutageError(outage)
-
-
-class RowsUntilOutage(Dataset):
-    """The rows of a data set, until a workflow has left a note that the judge is out.
-
-    Args:
-        rows: The rows.
-        stop_file: Where the note would be. One from an earlier run is removed.
-    """
-
-    def __init__(self, rows: Sequence[dict[str, Any]], stop_file: Path):
-        self.rows = rows
-        self.stop_file = stop_file
-        stop_file.parent.mkdir(parents=True, exist_ok=True)
-        stop_file.unlink(missing_ok=True)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if self.stop_file.exists():
-            raise JudgeOutageError(self.stop_file.read_text("utf-8"))
-        return self.rows[index]
 
 
 @dataclass
@@ -254,7 +218,7 @@ def train(arguments: list[str]) -> None:
     # By name: under a scheduler the workers import it. The folder of this script is on their path.
     workflow = "areal_judge_workflow.JudgeWorkflow"
     with PPOTrainer(
-        config, train_dataset=RowsUntilOutage(train_rows, stop_file), valid_dataset=valid_rows
+        config, train_dataset=RowsUntilStopped(train_rows, stop_file), valid_dataset=valid_rows
     ) as trainer:
         trainer.train(
             workflow=workflow,
@@ -273,7 +237,7 @@ def smoke_rollout(folder: Path, limits: OutageLimits) -> SmokeRollout:
     """
     stop_file = folder / "judge_outage.txt"
     return SmokeRollout(
-        RowsUntilOutage(SMOKE_ROWS, stop_file),
+        RowsUntilStopped(SMOKE_ROWS, stop_file),
         SMOKE_COMPLETIONS,
         4,
         lambda gconfig, tokenizer: JudgeWorkflow(
@@ -316,7 +280,7 @@ def smoke() -> None:
             try:
                 while True:
                     rollout.prepare_batch()
-            except JudgeOutageError as error:
+            except RunStoppedError as error:
                 print("stopped:", error)
             rollout.executor.destroy()
 

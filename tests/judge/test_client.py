@@ -275,7 +275,9 @@ def test_a_wait_that_the_server_asks_for_is_kept(serve, header, asked, seconds):
 
 
 @pytest.mark.parametrize(
-    "asked", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)]
+    "asked",
+    ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)],
+    ids=["seconds", "date"],  # a time in a name would differ between the workers of pytest
 )
 def test_a_wait_beyond_the_deadline_fails_at_once(serve, asked):
     client = client_of(serve([Status(503, {"Retry-After": asked})]))

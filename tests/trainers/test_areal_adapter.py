@@ -169,6 +169,8 @@ def test_with_raise_other_prompts_take_the_place_of_what_fails(start_rollout, re
 
 def test_if_all_fail_prepare_batch_does_not_return(start_rollout, tmp_path):
     """And so `check_areal_row` is to be called before."""
+    from areal_stop import RunStoppedError, stop_run
+
     with pytest.raises(MissingColumnError):
         check_areal_row(rule, {"messages": []})
     reward = ArealReward(exact_match_reward_fn)
@@ -189,7 +191,8 @@ def test_if_all_fail_prepare_batch_does_not_return(start_rollout, tmp_path):
         time.sleep(0.05)
     assert manager.get_stats().rejected >= 50
     assert ended == []
-    rows.stop_file.write_text("enough", "utf-8")
+    with pytest.raises(RunStoppedError):
+        stop_run(rows.stop_file, "enough")
     thread.join(60)
     assert [str(end) for end in ended] == ["enough"]
 

@@ -121,13 +121,13 @@ def test_a_short_outage_costs_no_sample(example, start_judge, start_rollout):
 
 def test_a_long_outage_stops_the_run_with_its_reason(example, start_judge, start_rollout):
     start_judge([Status(503)], max_attempts=1)
-    with pytest.raises(example.JudgeOutageError, match=r"unavailable for \d+ s"):
+    with pytest.raises(example.RunStoppedError, match=r"unavailable for \d+ s"):
         start_rollout(seconds=1).prepare_batch()
 
 
 def test_too_many_failed_verdicts_stop_the_run(example, start_judge, start_rollout):
     start_judge([Answer("I had rather not say.")])
-    with pytest.raises(example.JudgeOutageError, match="Of the last 10 completions, 10 have no"):
+    with pytest.raises(example.RunStoppedError, match="Of the last 10 completions, 10 have no"):
         start_rollout(window=10).prepare_batch()
 
 
@@ -146,17 +146,17 @@ def test_a_sample_that_alone_is_not_answered_does_not_wait_for_ever(
 
 
 def test_a_worker_without_a_judge_stops_the_run(example, no_judge, tmp_path):
-    rows = example.RowsUntilOutage(example.SMOKE_ROWS, tmp_path / "note.txt")
+    rows = example.RowsUntilStopped(example.SMOKE_ROWS, tmp_path / "note.txt")
     assert rows[0]["answer"] == "4"
-    with pytest.raises(example.JudgeOutageError, match="JUDGE_BASE_URL"):
+    with pytest.raises(example.RunStoppedError, match="JUDGE_BASE_URL"):
         example.JudgeWorkflow(None, None, str(tmp_path / "note.txt"), {})
-    with pytest.raises(example.JudgeOutageError, match="JUDGE_BASE_URL"):
+    with pytest.raises(example.RunStoppedError, match="JUDGE_BASE_URL"):
         rows[0]
 
 
 def test_the_note_of_an_earlier_run_stops_nothing(example, tmp_path):
     (tmp_path / "note.txt").write_text("out")
-    rows = example.RowsUntilOutage(example.SMOKE_ROWS, tmp_path / "note.txt")
+    rows = example.RowsUntilStopped(example.SMOKE_ROWS, tmp_path / "note.txt")
     assert (len(rows), rows[1]["answer"]) == (2, "4")
 
 
@@ -219,7 +219,7 @@ def test_errors_do_not_stop_areal_and_the_rows_do(example, areal_of, tmp_path, c
     caplog.set_level(logging.CRITICAL)
     failing, ended = Failing(), []
     owner, prepare_batch = areal_of(example, failing)
-    rows = example.RowsUntilOutage(example.SMOKE_ROWS, tmp_path / "note.txt")
+    rows = example.RowsUntilStopped(example.SMOKE_ROWS, tmp_path / "note.txt")
 
     def run():
         try:
@@ -234,7 +234,8 @@ def test_errors_do_not_stop_areal_and_the_rows_do(example, areal_of, tmp_path, c
         time.sleep(0.05)
     assert failing.calls >= 200
     assert ended == []
-    rows.stop_file.write_text("the judge is out", "utf-8")
+    with pytest.raises(example.RunStoppedError):
+        example.stop_run(rows.stop_file, "the judge is out")
     thread.join(60)
     owner.destroy()
     assert [str(end) for end in ended] == ["the judge is out"]
@@ -292,7 +293,7 @@ def test_the_training_run_is_one_that_areal_accepts(
     workflow = workflow_of(trained)
     assert isinstance(workflow, example.JudgeWorkflow)
     # The workflow leaves its note where the trainer's rows look for it.
-    with pytest.raises(example.JudgeOutageError):
-        workflow._stop_run("out")
-    with pytest.raises(example.JudgeOutageError, match="out"):
+    with pytest.raises(example.RunStoppedError):
+        example.stop_run(workflow.stop_file, "out")
+    with pytest.raises(example.RunStoppedError, match="out"):
         rows[0]
