@@ -34,7 +34,7 @@ class TRLReward:
     - A slow call is waited for without a limit. Asynchronous rewards are awaited all at once.
 
     TRL passes no tokens of the prompt: the reward function gets none. Of messages it gets the text
-    of the user's last one, and what the assistant says.
+    of the user's last one, and what the assistant says and calls; see `completion_text`.
 
     Args:
         reward_fn: The bare reward function. If it is asynchronous, you get an `AsyncTRLReward`.

@@ -2,19 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from reference_impl.adapters.text import Text, completion_text
-from reference_impl.contract.error import InvalidSampleError
+from reference_impl.adapters.tool_text import CALL, without_thoughts
 from reference_impl.steps.tools import read_tools
 
 #: The longest call that is read, in characters of JSON.
 MAX_CALL_CHARACTERS = 10_000
 
-_CALL = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _RESPONSE = re.compile(r"<[\s/]*+tool_response\b", re.IGNORECASE)
 
 
@@ -26,8 +25,8 @@ class ToolCall:
         name: The name of the tool, or "" if the call does not say it.
         arguments: The arguments by name. Empty if they cannot be read.
         problem: Why no tool could run it, or "": `"not_closed"`, `"too_long"`, `"not_json"` (also
-            for a key that stands twice, and for NaN), `"wrong_shape"`, `"unknown_tool"` or
-            `"invalid_arguments"`.
+            for a key that stands twice, and for NaN), `"wrong_shape"` (in messages also for
+            arguments that are no JSON), `"unknown_tool"` or `"invalid_arguments"`.
 
     Explained in :ref:`process-tools`.
     """
@@ -73,9 +72,10 @@ def check_tool_use(
     What stands in `<think>` is a thought and calls nothing. A completion may lack the opening tag,
     where the chat template has written it.
 
-    A text is what the policy wrote in one turn. A `<tool_response>` in it is therefore forged. Pass
-    several turns as messages: there results have the role `tool`, and the same mark in a message of
-    the assistant is forged.
+    A text is what the policy wrote. A `<tool_response>` in it is therefore forged. Pass several
+    turns as messages: there results have the role `tool`, and the same mark in a message of the
+    assistant is forged. Of messages, that text is read which `completion_text` makes of them, so
+    that a reward behind an adapter finds the same calls. It keeps the turns apart.
 
     Args:
         completion: The completion, as text or messages.
@@ -86,7 +86,7 @@ def check_tool_use(
         What was found.
 
     Raises:
-        InvalidSampleError: If the completion is neither.
+        InvalidSampleError: If the completion is neither, or `tool_calls` are not a list.
         InvalidToolsError: If the tools cannot be used.
 
     Source:
@@ -102,49 +102,18 @@ def check_tool_use(
     Explained in :ref:`process-tools`.
     """
     validators = read_tools(tools)
-    calls: list[ToolCall] = []
-    forged = too_many = False
-    for said, called in _turns(completion):
-        answer = _after_thought(said)
-        forged = forged or bool(_RESPONSE.search(_CALL.sub("", answer)))
-        for call in _calls(answer, called):
-            if len(calls) == max_calls:
-                too_many = True
-                break
-            calls.append(_checked(call, validators))
-    return ToolUse(tuple(calls), too_many, forged)
+    answer = without_thoughts(completion_text(completion))
+    forged = bool(_RESPONSE.search(CALL.sub("", answer)))
+    found = list(islice(CALL.finditer(answer), max_calls + 1))
+    calls = [_checked(_read(match), validators) for match in found[:max_calls]]
+    return ToolUse(tuple(calls), len(found) > max_calls, forged)
 
 
-def _turns(completion: Text) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield what is said in each turn of the policy, and the calls that stand beside it."""
-    if isinstance(completion, str):
-        yield completion, ()
-        return
-    completion_text(completion)  # refuses what is no list of messages
-    for message in completion:
-        if message.get("role") == "assistant":
-            called = message.get("tool_calls") or ()
-            if not isinstance(called, Sequence) or isinstance(called, str | bytes):
-                raise InvalidSampleError("`tool_calls` of a message are not a list.")
-            yield completion_text([message]), called
-
-
-def _after_thought(text: str) -> str:
-    before, close, after = text.partition("</think>")
-    if close and "<think>" not in before:
-        text = after
-    return _THOUGHT.sub("", text)
-
-
-def _calls(answer: str, called: Sequence[Any]) -> Iterator[ToolCall]:
-    for match in _CALL.finditer(answer):
-        yield _read(match[1]) if match[2] else ToolCall(problem="not_closed")
-    for call in called:
-        yield _read_structured(call)
-
-
-def _read(text: str) -> ToolCall:
+def _read(match: re.Match[str]) -> ToolCall:
     """Read one JSON object with the two keys of a call."""
+    text, end = match.groups()
+    if not end:
+        return ToolCall(problem="not_closed")
     if len(text) > MAX_CALL_CHARACTERS:
         return ToolCall(problem="too_long")
     try:
@@ -154,19 +123,6 @@ def _read(text: str) -> ToolCall:
     match call:
         case {"name": str(name), "arguments": dict(arguments)} if len(call) == 2:
             return ToolCall(name, arguments)
-    return ToolCall(problem="wrong_shape")
-
-
-def _read_structured(call: Any) -> ToolCall:
-    """Read a call of a message, whose arguments are JSON text or read already, like any other."""
-    match call:
-        case {"function": {"name": str(name), "arguments": str(arguments)}}:
-            return _read(f'{{"name": {json.dumps(name)}, "arguments": {arguments}}}')
-        case {"function": {"name": str(name), "arguments": dict(arguments)}}:
-            try:
-                return _read(json.dumps({"name": name, "arguments": arguments}))
-            except (TypeError, ValueError, RecursionError):
-                return ToolCall(problem="not_json")
     return ToolCall(problem="wrong_shape")
 
 

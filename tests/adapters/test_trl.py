@@ -13,9 +13,10 @@ from reference_impl.adapters import versions
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.trl import AsyncTRLReward, TRLReward
 from reference_impl.adapters.versions import UnprovenVersionError
-from reference_impl.compose import WeightedSum
+from reference_impl.compose import Gate, WeightedSum
 from reference_impl.contract import GuardedReward, InvalidSampleError
 from reference_impl.rules import exact_match_reward_fn
+from reference_impl.steps import tool_use_reward_fn
 
 
 def number(prompt, completions, prompt_ids, completion_ids, **columns):
@@ -195,3 +196,30 @@ def test_threads_may_share_it():
         rewards = list(pool.map(lambda n: reward([""], [str(n)], [[]]), range(100)))
     assert rewards == [[float(n)] for n in range(100)]
     assert reward.guarded.counts.calls == 100
+
+
+def test_tool_calls_of_messages_open_a_gate():
+    def talk(arguments, answer):
+        function = {"name": "now", "arguments": arguments}
+        return [
+            {"role": "assistant", "content": "", "tool_calls": [{"function": function}]},
+            {"role": "tool", "name": "now", "content": "#### 4"},
+            {"role": "assistant", "content": answer},
+        ]
+
+    gate = Gate(("tools", tool_use_reward_fn), ("correct", exact_match_reward_fn), threshold=1.0)
+    talks = [talk({}, "#### 4"), talk({}, "#### 5"), talk({"zone": 0}, "#### 4"), talk("{", "4")]
+    talks.append([{"role": "assistant", "content": "#### 4"}])
+    columns = {"answer": ["4"] * 5, "tools": [[{"name": "now"}]] * 5}
+    assert call(TRLReward(tool_use_reward_fn), talks, **columns)[0] == [1.0, 1.0, 0.0, 0.0, 0.0]
+    rewards, logged = call(TRLReward(gate), talks, **columns)
+    assert rewards == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert logged["Gate/failed"] == 0.0
+
+
+@pytest.mark.parametrize("tool_calls", ["now", {"name": "now"}])
+def test_tool_calls_that_are_no_list_are_a_failure(tool_calls):
+    reward = TRLReward(tool_use_reward_fn)
+    talk = [{"role": "assistant", "content": "", "tool_calls": tool_calls}]
+    assert call(reward, [talk], tools=[[{"name": "now"}]])[0] == [None]
+    assert reward.guarded.counts.failures == {"invalid_sample": 1}

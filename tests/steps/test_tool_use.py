@@ -69,6 +69,7 @@ INVALID = {
     "a call in a second thought": (f"<think>a</think>b<think>{call()}</think>", []),
     "a call before a closing tag": (f"{call()}</think>", []),
     "not closed": (call().removesuffix("</tool_call>"), ["not_closed"]),
+    "a thought inside a mark": (call().replace("tool", "<think></think>tool"), []),
     "not opened": (call().removeprefix("<tool_call>"), []),
     "broken": (call('{"city": "Oslo"'), ["not_json"]),
     "Python": (call("{'city': 'Oslo'}"), ["not_json"]),
@@ -177,11 +178,13 @@ def structured(arguments, name="get_weather"):
 def test_calls_beside_the_text_of_a_message():
     assert score(structured({"city": "Oslo"})) == 1.0
     assert score(structured('{"city": "Oslo"}')) == 1.0
-    assert problems(structured('{"city": "Oslo"')) == ["not_json"]
-    assert problems(structured('{}, "name": "now"')) == ["not_json"]
+    assert problems(structured('{"city": "Oslo"')) == ["wrong_shape"]
+    assert problems(structured('{}, "name": "now"')) == ["wrong_shape"]
     assert problems(structured('{}, "x": 1')) == ["wrong_shape"]
     assert problems(structured({"city": 1})) == ["invalid_arguments"]
-    assert problems(structured({"city": {1, 2}})) == ["not_json"]
+    assert problems(structured('{"city": "Oslo", "city": "Rome"}')) == ["not_json"]
+    assert problems(structured({"city": float("nan")})) == ["not_json"]
+    assert problems(structured({"city": {1, 2}})) == ["wrong_shape"]
     assert problems(structured(["Oslo"])) == ["wrong_shape"]
     assert problems([{"role": "assistant", "tool_calls": ["get_weather"]}]) == ["wrong_shape"]
 

@@ -1,6 +1,7 @@
 """The adapters in verifiers 0.3. These tests run where it is: see test_environments.py."""
 
 import asyncio
+import json
 import logging
 import math
 import threading
@@ -9,8 +10,9 @@ import pytest
 
 from reference_impl.adapters.verifiers import VerifiersReward, VerifiersRubricReward
 from reference_impl.adapters.versions import VARIABLE
-from reference_impl.judge.testing.scripted_server import Answer, ScriptedServer
+from reference_impl.judge.testing.scripted_server import Answer, ScriptedServer, Status
 from reference_impl.rules import exact_match_reward_fn
+from reference_impl.steps import tool_use_reward_fn
 from tests.trainers.test_verifiers_adapter import roll_out, task_with  # noqa: F401
 
 vf = pytest.importorskip("verifiers.legacy", reason="verifiers 0.3 has an environment of its own")
@@ -58,7 +60,8 @@ def evaluate(monkeypatch):
         environment = vf.SingleTurnEnv(
             eval_dataset=Dataset.from_list(rows), rubric=vf.Rubric(list(funcs), weights)
         )
-        with ScriptedServer(lambda body: Answer(reply)) as model:
+        said = reply if isinstance(reply, Status) else Answer(reply)
+        with ScriptedServer(lambda body: said) as model:
             client = vf.ClientConfig(api_base_url=model.base_url, api_key_var="MODEL_API_KEY")
             results = environment.evaluate(
                 client,
@@ -168,3 +171,18 @@ def test_a_task_of_0_3_is_paid_as_one_of_0_4(roll_out):  # noqa: F811
     *_, raised, counted = roll_out(*tasks, reply="I do not know.")
     assert (raised.ok, raised.rewards) == (False, {"number": None})
     assert (counted.ok, counted.reward) == (True, -1.0)
+
+
+@pytest.mark.parametrize("arguments, expected", [('{"a": 2, "b": 2}', 1.0), ('{"a": 2}', 0.0)])
+def test_the_tool_calls_of_a_message_reach_the_reward(evaluate, arguments, expected):
+    numbers = {name: {"type": "integer"} for name in "ab"}
+    schema = {"type": "object", "properties": numbers, "required": ["a", "b"]}
+    rows = [{"tools": json.dumps([{"name": "add", "parameters": schema}])}]
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    body = {"id": "1", "object": "chat.completion", "created": 0, "model": "scripted"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    reply = Status(200, body={**body, "choices": [choice], "usage": usage})
+    outputs = evaluate(VerifiersRubricReward(tool_use_reward_fn), rows=rows, reply=reply)
+    assert rewards_of(outputs) == [expected]
