@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from reference_impl.adapters.batch import Sample, score_batch, score_batch_async, split_columns
+from reference_impl.adapters.components import component_names, keep_components, split_outcome
 from reference_impl.adapters.guard import Policy, guard
 from reference_impl.adapters.versions import check_version
+from reference_impl.compose.composite import Composed
 from reference_impl.contract.error import InvalidSampleError
 from reference_impl.contract.failure import AsyncGuardedReward
 from reference_impl.contract.reward_fn import RewardFn, check_text
@@ -24,6 +26,12 @@ class OpenRLHFReward:
     The reward function gets as its only column `answer`: the label, which is "" where
     `--data.label_key` is not set. OpenRLHF passes no tokens. The prompt and the completion hold
     special tokens, such as those of a chat template and `<|im_end|>`: OpenRLHF decodes with them.
+
+    OpenRLHF logs the share of completions that `failed`, and of a `Composite` two numbers for each
+    component: `scored/COMPONENT`, the share that it was scored on, and `reward/COMPONENT`, its mean
+    if it counts as 0 where it was not scored. The second divided by the first is the mean of what
+    was scored. One number would not do: OpenRLHF ends with an error where a sample lacks it or has
+    None, and one NaN makes NaN of the mean.
 
     A number or `"raise"` is allowed. What OpenRLHF does with each outcome:
 
@@ -49,7 +57,9 @@ class OpenRLHFReward:
         UnprovenVersionError: If OpenRLHF is installed in a version that was not proven.
 
     Source:
-        OpenRLHF 0.11.2, `SingleTurnAgentExecutor` in `openrlhf/utils/agent.py`.
+        OpenRLHF 0.11.2, `SingleTurnAgentExecutor` in `openrlhf/utils/agent.py`. For what is logged,
+        `split_experience_batch` in `openrlhf/trainer/ppo_utils/experience.py`, and `training_step`
+        in `openrlhf/trainer/ray/ppo_actor.py`.
 
     Example:
         >>> from reference_impl import exact_match_reward_fn
@@ -66,10 +76,11 @@ class OpenRLHFReward:
         self, reward_fn: RewardFn, on_failure: Policy = "raise", answer_column: str = "answer"
     ):
         check_version("openrlhf")
-        bare = guard(reward_fn, on_failure, "OpenRLHF", allows=("raise", "number"))
+        bare = keep_components(guard(reward_fn, on_failure, "OpenRLHF", allows=("raise", "number")))
         # A failure stays None until its worth is put in, so that it can be told from a reward.
         policy = "raise" if on_failure == "raise" else "skip"
-        self.guarded = type(bare)(_OfQuery(reward_fn, bare.__name__), policy)
+        self.guarded = type(bare)(_OfQuery(bare.reward_fn, bare.__name__), policy)
+        self._names = component_names(reward_fn)
         self.__name__ = self.guarded.__name__
         self._made_with = (reward_fn, on_failure, answer_column)
 
@@ -85,7 +96,8 @@ class OpenRLHFReward:
 
         Returns:
             The `rewards`, the `scores` by which OpenRLHF filters groups, which are the same, and
-            as `extra_logs` what it logs: whether the reward `failed`. Each has the shape (batch,).
+            as `extra_logs` what it logs: whether the reward `failed`, and the components. Each has
+            the shape (batch,).
 
         Raises:
             ValueError: If the lengths differ.
@@ -124,11 +136,16 @@ class OpenRLHFReward:
             for row in split_columns(batch, len(queries))
         ]
 
-    def _answer(self, scored: list[float | None]) -> dict[str, Any]:
+    def _answer(self, outcomes: list[Composed | float | None]) -> dict[str, Any]:
         _, worth, _ = self._made_with
-        rewards = [float(worth) if reward is None else reward for reward in scored]
-        failed = [float(reward is None) for reward in scored]
-        return {"rewards": rewards, "scores": rewards, "extra_logs": {"failed": failed}}
+        scored = [split_outcome(outcome, self._names) for outcome in outcomes]
+        rewards = [float(worth) if reward is None else reward for reward, _ in scored]
+        logs = {"failed": [float(reward is None) for reward, _ in scored]}
+        for name in self._names:
+            values = [components[name] for _, components in scored]
+            logs[f"reward/{name}"] = [0.0 if value is None else value for value in values]
+            logs[f"scored/{name}"] = [float(value is not None) for value in values]
+        return {"rewards": rewards, "scores": rewards, "extra_logs": logs}
 
     def __reduce__(self):
         return (type(self), self._made_with)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reference_impl.adapters.batch import Sample, score_batch
+from reference_impl.adapters.components import component_names, keep_components, split_outcome
 from reference_impl.adapters.guard import Policy, guard
 from reference_impl.adapters.messages import read_messages
 from reference_impl.adapters.text import Text
@@ -26,6 +27,10 @@ class SkyRLReward:
     which is the `ground_truth` of the row's `reward_spec` (or `reward_model`), and all other
     columns of the row. Of the prompt it gets the text of the user's last message. SkyRL passes no
     tokens: a reward of length, which needs them, fails.
+
+    SkyRL logs the mean of each component of a `Composite` as `environment/reward/COMPONENT`, of the
+    completions on which it was scored. If two environments have a component of the same name, SkyRL
+    keeps the mean of one.
 
     What SkyRL does with each outcome:
 
@@ -67,7 +72,8 @@ class SkyRLReward:
         self, reward_fn: RewardFn, on_failure: Policy = "raise", answer_column: str = "answer"
     ):
         check_version("skyrl-gym")
-        self.guarded = read_messages(_guard(reward_fn, on_failure))
+        self.guarded = read_messages(keep_components(_guard(reward_fn, on_failure)))
+        self._names = component_names(reward_fn)
         self.answer_column = answer_column
         self.__name__ = self.guarded.__name__
         self._made_with = (reward_fn, on_failure, answer_column)
@@ -100,6 +106,12 @@ class SkyRLReward:
             MissingColumnError: If the row lacks a column that the reward function needs.
             Exception: The reward function's own error, if the policy is `"raise"`.
         """
+        return self._score(prompt, completion, extras)[0]
+
+    def _score(
+        self, prompt: Text, completion: str, extras: Mapping[str, Any]
+    ) -> tuple[float, dict[str, float | None]]:
+        """Score one completion, and say what each component was worth."""
         columns = dict(extras)
         taken = [name for name in FIELDS if name in columns]
         if taken:
@@ -111,7 +123,8 @@ class SkyRLReward:
             if isinstance(columns.get(name), Mapping) and "ground_truth" in columns[name]:
                 columns[self.answer_column] = columns[name]["ground_truth"]
                 break
-        return score_batch(self.guarded, [Sample(prompt, completion, [], [], columns)])[0]
+        outcome = score_batch(self.guarded, [Sample(prompt, completion, [], [], columns)])[0]
+        return split_outcome(outcome, self._names)
 
     def aggregate_metrics(self, metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Join the metrics of episodes as `BaseTextEnv` does: SkyRL asks the entry point for it.
@@ -147,6 +160,7 @@ def _env_class() -> type:
             self.reward = reward
             self.extras = extras
             self.prompt = None
+            self.components = {}
 
         def init(self, prompt):
             self.prompt = prompt
@@ -155,7 +169,11 @@ def _env_class() -> type:
         def step(self, action):
             if self.prompt is None:
                 raise RuntimeError("This environment has no prompt yet: call `init` before `step`.")
-            reward = self.reward.score(self.prompt, action, self.extras)
+            reward, self.components = self.reward._score(self.prompt, action, self.extras)
             return BaseTextEnvStepOutput(observations=[], reward=reward, done=True, metadata={})
+
+        def get_metrics(self):
+            components = self.components.items()
+            return {f"reward/{name}": value for name, value in components if value is not None}
 
     return RewardEnv

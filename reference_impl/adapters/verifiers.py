@@ -5,6 +5,7 @@ from typing import Any
 
 from reference_impl.adapters.awaited import score_awaited
 from reference_impl.adapters.batch import Sample
+from reference_impl.adapters.components import component_names, keep_components, split_outcome
 from reference_impl.adapters.guard import Policy, guard
 from reference_impl.adapters.messages import read_messages
 from reference_impl.adapters.rows import row_columns
@@ -33,6 +34,9 @@ class VerifiersReward:
     - A slow call is waited for, up to the task's `timeout.scoring` if it has one. A call that times
       out leaves the reward as None and `trace.ok` True. A synchronous reward runs in a thread,
       which goes on in the background then.
+
+    The components of a `Composite` become metrics of the trace, as `NAME/COMPONENT`. One that was
+    not scored is left out.
 
     The reward function gets as columns the fields of the task's data; the prompt as
     `task.prompt_text` has it; and the model's last reply, without the spaces around it. The tokens
@@ -74,7 +78,9 @@ class VerifiersReward:
 
     def __init__(self, reward_fn: RewardFn, on_failure: Policy = "raise"):
         check_version("verifiers")
-        self.guarded = guard(reward_fn, on_failure, "verifiers", allows=("raise", "number"))
+        bare = guard(reward_fn, on_failure, "verifiers", allows=("raise", "number"))
+        self.guarded = keep_components(bare)
+        self._names = component_names(reward_fn)
         self.__name__ = self.guarded.__name__
 
     async def __call__(self, task: Any, trace: Any) -> float:
@@ -93,7 +99,12 @@ class VerifiersReward:
         """
         columns = {name: value for name, value in dict(task).items() if name not in FIELDS}
         sample = Sample(task.prompt_text, trace.last_reply, *_tokens(trace), columns)
-        return (await score_awaited(self.guarded, [sample]))[0]
+        outcome = (await score_awaited(self.guarded, [sample]))[0]
+        value, components = split_outcome(outcome, self._names)
+        for name, component in components.items():
+            if component is not None:
+                trace.record_metric(f"{self.__name__}/{name}", component)
+        return value
 
 
 class VerifiersRubricReward:

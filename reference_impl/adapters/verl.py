@@ -1,14 +1,16 @@
 """verl: one reward function, or one for each data source, as `compute_score`."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reference_impl.adapters.awaited import score_awaited
 from reference_impl.adapters.batch import Sample, score_batch
+from reference_impl.adapters.components import component_names, keep_components, split_outcome
 from reference_impl.adapters.guard import Policy, guard
 from reference_impl.adapters.messages import read_messages
 from reference_impl.adapters.versions import check_version
+from reference_impl.compose.composite import Composed
 from reference_impl.contract.failure import AsyncGuardedReward, GuardedReward
 from reference_impl.contract.reward_fn import FIELDS, RewardFn
 
@@ -16,6 +18,7 @@ from reference_impl.contract.reward_fn import FIELDS, RewardFn
 SETTINGS = ("reward_router_address", "reward_model_tokenizer")
 
 Rewards = GuardedReward | Mapping[str, GuardedReward]
+Result = float | dict[str, float | None]
 
 
 class VerlReward(functools.partial):
@@ -31,6 +34,19 @@ class VerlReward(functools.partial):
     prompt is the text of the user's last message. Most managers put it in `extra_info`, as
     `raw_prompt`; else it is the `question` or the `prompt` there, or "". verl passes no tokens: a
     reward of length, which needs them, fails.
+
+    Of a `Composite`, verl gets a dict: the reward as `score` and as `acc`, which is what verl calls
+    a reward that is a number, and each component as `reward/COMPONENT`. A component that was not
+    scored is None, as all are after a failure. If one data source has a composite, all return the
+    same keys, as verl wants them. In validation verl has the mean of each component where it was
+    scored, and puts them beside the completions in `trainer.validation_data_dir`. In training it
+    has no curve of them. Only the older trainer, `trainer.use_v1=false`, uses them there: in
+    `trainer.rollout_data_dir`, and in GDPO.
+
+    - GDPO makes NaN of None, and of the advantages of the whole batch. Name no component behind a
+      gate in `algorithm.gdpo_reward_keys`, and keep `"raise"`.
+    - `rate_limited` leaves the keys out where it pays 0.0 itself, and verl ends the step with a
+      KeyError. Choose a number for failures there, and a time that is long enough.
 
     An asynchronous reward is awaited. verl's `remote` manager takes synchronous ones alone: give it
     `BlockingReward(reward_fn)`.
@@ -62,7 +78,9 @@ class VerlReward(functools.partial):
 
     Source:
         verl 0.9.1, `get_custom_reward_fn` in `verl/trainer/ppo/reward.py`, and `run_single` of the
-        managers in `verl/experimental/reward_loop/reward_manager`.
+        managers in `verl/experimental/reward_loop/reward_manager`. For components,
+        `process_validation_metrics` in `verl/trainer/ppo/metric_utils.py`, and
+        `compute_gdpo_outcome_advantage` in `verl/trainer/ppo/core_algos.py`.
 
     Example:
         >>> from reference_impl import exact_match_reward_fn, gsm8k_reward_fn
@@ -92,15 +110,20 @@ class VerlReward(functools.partial):
     ) -> "VerlReward":
         check_version("verl")
         if isinstance(reward_fn, Mapping):
+            reward_fns = list(reward_fn.values())
             guarded = {source: _guard(one, on_failure) for source, one in reward_fn.items()}
             each = list(guarded.values())
             if not each:
                 raise ValueError("There is no reward: give one for each data source.")
         else:
+            reward_fns = [reward_fn]
             guarded = _guard(reward_fn, on_failure)
             each = [guarded]
+        # verl takes the keys of one sample for those of all.
+        names = tuple(dict.fromkeys(name for one in reward_fns for name in component_names(one)))
         awaits = any(isinstance(one, AsyncGuardedReward) for one in each)
-        self = super().__new__(cls, _score_async if awaits else _score, guarded, answer_column)
+        score = _score_async if awaits else _score
+        self = super().__new__(cls, score, guarded, answer_column, names)
         self.guarded = guarded
         self._made_with = (reward_fn, on_failure, answer_column)
         return self
@@ -110,38 +133,49 @@ class VerlReward(functools.partial):
 
 
 def _guard(reward_fn: RewardFn, on_failure: Policy) -> GuardedReward:
-    return read_messages(guard(reward_fn, on_failure, "verl", allows=("raise", "number")))
+    bare = guard(reward_fn, on_failure, "verl", allows=("raise", "number"))
+    return read_messages(keep_components(bare))
 
 
 def _score(
     guarded: Rewards,
     answer_column: str,
+    names: Sequence[str],
     /,
     data_source: str,
     solution_str: str,
     ground_truth: Any,
     extra_info: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> float:
+) -> Result:
     columns = {"data_source": data_source, answer_column: ground_truth}
     sample = _sample(solution_str, columns, extra_info, settings)
-    return score_batch(_choose(guarded, data_source), [sample])[0]
+    return _result(score_batch(_choose(guarded, data_source), [sample])[0], names)
 
 
 async def _score_async(
     guarded: Rewards,
     answer_column: str,
+    names: Sequence[str],
     /,
     data_source: str,
     solution_str: str,
     ground_truth: Any,
     extra_info: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> float:
+) -> Result:
     columns = {"data_source": data_source, answer_column: ground_truth}
     sample = _sample(solution_str, columns, extra_info, settings)
     # A rule of one data source beside the judge of another must not hold up the judge.
-    return (await score_awaited(_choose(guarded, data_source), [sample]))[0]
+    return _result((await score_awaited(_choose(guarded, data_source), [sample]))[0], names)
+
+
+def _result(outcome: Composed | float, names: Sequence[str]) -> Result:
+    value, components = split_outcome(outcome, names)
+    if not names:
+        return value
+    logged = {f"reward/{name}": component for name, component in components.items()}
+    return {"score": value, "acc": value, **logged}
 
 
 def _choose(guarded: Rewards, data_source: str) -> GuardedReward:

@@ -161,13 +161,17 @@ class GuardedReward:
         """
         self.counts.add_call()
         try:
-            return check_reward(
+            return self._check(
                 self.reward_fn(prompt, completions, prompt_ids, completion_ids, **columns)
             )
         except Exception as error:
             if self._raises(error):
                 raise
             return self._worth
+
+    def _check(self, returned: Any) -> float:
+        """Refuse what is no reward."""
+        return check_reward(returned)
 
     def _raises(self, error: Exception) -> bool:
         """Count and log a failure; say whether the policy lets it through."""
@@ -235,7 +239,7 @@ class AsyncGuardedReward(GuardedReward):
         """
         self.counts.add_call()
         try:
-            return check_reward(
+            return self._check(
                 await self.reward_fn(prompt, completions, prompt_ids, completion_ids, **columns)
             )
         except Exception as error:

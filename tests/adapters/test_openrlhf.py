@@ -22,8 +22,10 @@ from reference_impl.adapters import openrlhf_server, versions
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.openrlhf import OpenRLHFReward
 from reference_impl.adapters.versions import UnprovenVersionError
+from reference_impl.compose import AsyncGate, ComponentError, Gate
 from reference_impl.contract import GuardedReward, InvalidSampleError
 from reference_impl.rules import exact_match_reward_fn
+from reference_impl.runtime import BlockingReward
 
 
 def number(prompt, completions, prompt_ids, completion_ids, **columns):
@@ -33,6 +35,15 @@ def number(prompt, completions, prompt_ids, completion_ids, **columns):
 async def slow_number(prompt, completions, prompt_ids, completion_ids, **columns):
     await asyncio.sleep(0)
     return float(completions)
+
+
+def twice(prompt, completions, prompt_ids, completion_ids, **columns):
+    return 2 * float(completions)
+
+
+GATE = Gate(("number", number), ("twice", twice), threshold=0.0, below=-5.0)
+JUDGED = AsyncGate(("number", slow_number), ("twice", twice), threshold=0.0, below=-5.0)
+KINDS = ["synchronous", "awaited", "blocking"]
 
 
 def seen(prompt, completions, prompt_ids, completion_ids, **columns):
@@ -133,6 +144,31 @@ def test_threads_may_share_it(reward_fn):
         answers = list(pool.map(lambda text: reward([text], [""], [""]), said))
     assert [a["rewards"] for a in answers] == [[float(n if n % 3 else 0)] for n in range(60)]
     assert [a["extra_logs"]["failed"] for a in answers] == [[float(n % 3 == 0)] for n in range(60)]
+
+
+@pytest.mark.parametrize("composite", [GATE, JUDGED, BlockingReward(JUDGED)], ids=KINDS)
+def test_a_composite_logs_each_component_and_where_it_was_scored(composite):
+    reward = OpenRLHFReward(composite, on_failure=-9)
+    expected = {
+        "rewards": [4.0, -5.0, -9.0],
+        "scores": [4.0, -5.0, -9.0],
+        "extra_logs": {
+            "failed": [0.0, 0.0, 1.0],
+            "reward/number": [2.0, -1.0, 0.0],
+            "scored/number": [1.0, 1.0, 0.0],
+            "reward/twice": [4.0, 0.0, 0.0],
+            "scored/twice": [1.0, 0.0, 0.0],
+        },
+    }
+    batch = (["2+2?2", "2+2?-1", "2+2?four"], ["2+2?"] * 3, ["4"] * 3)
+    for copy in (reward, pickle.loads(pickle.dumps(reward))):
+        assert copy(*batch) == expected
+        assert asyncio.run(copy.score(*batch)) == expected
+        assert copy.guarded.counts.failures == {"exception:ValueError": 2}
+    with serving(reward) as send:
+        assert send(request_of(["2", "-1", "four"])) == (200, expected)
+    with pytest.raises(ComponentError, match="`number` failed"):
+        OpenRLHFReward(composite)(*batch)
 
 
 @contextmanager

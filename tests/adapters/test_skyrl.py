@@ -8,6 +8,7 @@ import pytest
 from reference_impl.adapters import versions
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.skyrl import SkyRLReward
+from reference_impl.compose import AsyncGate, Gate
 from reference_impl.contract import AsyncGuardedReward
 from reference_impl.rules import exact_match_reward_fn
 
@@ -29,6 +30,15 @@ def test_a_right_and_a_wrong_completion():
     assert env.score(ASKED, "#### 4", GOLD) == 1.0
     assert env.score(ASKED, "#### 5", GOLD) == 0.0
     assert env.__name__ == "exact_match_reward_fn"
+
+
+@pytest.mark.parametrize(("gate", "second"), [(Gate, as_number), (AsyncGate, judge)])
+def test_a_composite_is_scored_as_any_other_reward(gate, second):
+    composite = gate(("number", as_number), ("second", second), threshold=1.0, below=-1.0)
+    env = SkyRLReward(composite, on_failure=-2.0)
+    for copy in (env, pickle.loads(pickle.dumps(env))):
+        assert [copy.score(ASKED, said, GOLD) for said in ("3", "0", "?")] == [3.0, -1.0, -2.0]
+        assert copy.guarded.counts.failures == {"exception:ValueError": 1}
 
 
 @pytest.mark.parametrize("spec", ["reward_spec", "reward_model"])

@@ -10,6 +10,7 @@ import pytest
 from reference_impl.adapters import versions
 from reference_impl.adapters.batch import MissingColumnError
 from reference_impl.adapters.verl import VerlReward
+from reference_impl.compose import AsyncGate, ComponentError, Gate, WeightedSum
 from reference_impl.contract import GuardedReward, InvalidSampleError
 from reference_impl.rules import exact_match_reward_fn, gsm8k_reward_fn
 from reference_impl.runtime import BlockingReward
@@ -35,6 +36,10 @@ async def judge(prompt, completions, prompt_ids, completion_ids, **columns):
 
 def as_number(prompt, completions, prompt_ids, completion_ids, **columns):
     return float(completions)
+
+
+def twice(prompt, completions, prompt_ids, completion_ids, **columns):
+    return 2 * float(completions)
 
 
 def test_a_right_and_a_wrong_completion():
@@ -195,3 +200,68 @@ def test_a_version_that_was_not_proven_is_refused(monkeypatch):
     monkeypatch.setattr(versions, "version", lambda name: {"verl": "0.3.1"}[name])
     with pytest.raises(versions.UnprovenVersionError, match=r"verl 0\.3\.1"):
         VerlReward(as_number)
+
+
+GATE = Gate(("number", as_number), ("twice", twice), threshold=0.0, below=-5.0)
+JUDGED = AsyncGate(("number", judge), ("twice", twice), threshold=0.0, below=-5.0)
+KINDS = ["synchronous", "awaited", "blocking"]
+SUM = WeightedSum({"number": (as_number, 1.0), "gate": (GATE, 0.5)})
+
+
+def result(score, **components):
+    logged = {f"reward/{name.replace('__', '.')}": value for name, value in components.items()}
+    return {"score": score, "acc": score, **logged}
+
+
+def call(compute_score, *arguments):
+    outcome = compute_score(*arguments)
+    return asyncio.run(outcome) if inspect.isawaitable(outcome) else outcome
+
+
+@pytest.mark.parametrize("composite", [GATE, JUDGED, BlockingReward(JUDGED)], ids=KINDS)
+def test_a_composite_becomes_the_score_and_its_components(composite):
+    compute_score = VerlReward(composite, on_failure=-9.0)
+    assert inspect.iscoroutinefunction(compute_score) == (composite is JUDGED)
+    for copy in (compute_score, pickle.loads(pickle.dumps(compute_score))):
+        assert call(copy, "math", "2", "4") == result(4.0, number=2.0, twice=4.0)
+        assert call(copy, "math", "-1", "4") == result(-5.0, number=-1.0, twice=None)
+        assert call(copy, "math", "four", "4") == result(-9.0, number=None, twice=None)
+    assert compute_score.guarded.counts.failures == {"exception:ValueError": 1}
+    with pytest.raises(ComponentError, match="`number` failed"):
+        call(VerlReward(composite), "math", "four", "4")
+
+
+def test_parts_of_parts_have_names_of_their_own():
+    expected = result(4.0, number=2.0, gate=4.0, gate__number=2.0, gate__twice=4.0)
+    assert VerlReward(SUM)("math", "2", "4") == expected
+
+
+@pytest.mark.parametrize("condition", [as_number, judge])
+def test_all_data_sources_return_the_keys_of_all_composites_in_one_order(condition):
+    gate = AsyncGate if condition is judge else Gate
+    rewards = {
+        "plain": exact_match_reward_fn,
+        "gate": gate(("number", condition), ("twice", twice), threshold=0.0),
+        "style": WeightedSum({"style": (as_number, 1.0), "number": (as_number, 0.0)}),
+    }
+    compute_score = VerlReward(rewards, on_failure=-9.0)
+    outcomes = {
+        ("plain", "#### 4"): result(1.0, number=None, twice=None, style=None),
+        ("gate", "2"): result(4.0, number=2.0, twice=4.0, style=None),
+        ("gate", "?"): result(-9.0, number=None, twice=None, style=None),
+        ("style", "2"): result(2.0, number=2.0, twice=None, style=2.0),
+    }
+    for (source, said), expected in outcomes.items():
+        outcome = call(compute_score, source, said, "4")
+        assert outcome == expected
+        assert list(outcome) == list(expected)
+
+
+def test_a_column_that_a_component_needs_is_missed_under_every_policy():
+    compute_score = VerlReward(
+        Gate(("match", exact_match_reward_fn), ("twice", twice), threshold=1.0),
+        on_failure=0.0,
+        answer_column="gold",
+    )
+    with pytest.raises(MissingColumnError, match="`answer`"):
+        compute_score("math", "#### 4", "4")

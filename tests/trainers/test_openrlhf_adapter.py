@@ -8,6 +8,7 @@ DeepSpeed and Ray, which those modules import and this path does not use, are em
 import asyncio
 import contextlib
 import importlib
+import math
 import subprocess
 import sys
 import types
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROMPT = "<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n"
 RULES = """
 import asyncio
-from reference_impl import exact_match_reward_fn
+from reference_impl import AsyncGate, Gate, exact_match_reward_fn
 from reference_impl.adapters.openrlhf import OpenRLHFReward
 
 async def asked_judge(prompt, completions, prompt_ids, completion_ids, **columns):
@@ -46,6 +47,16 @@ def noted_number(prompt, completions, prompt_ids, completion_ids, **columns):
     with open("calls.txt", "a") as calls:
         calls.write(completions + "\\n")
     return number(prompt, completions, prompt_ids, completion_ids, **columns)
+
+def digits(prompt, completions, prompt_ids, completion_ids, **columns):
+    return 2 * number(prompt, completions, prompt_ids, completion_ids, **columns)
+
+async def asked_digits(prompt, completions, prompt_ids, completion_ids, **columns):
+    await asyncio.sleep(0)
+    return digits(prompt, completions, prompt_ids, completion_ids, **columns)
+
+gate = Gate(("number", number), ("digits", digits), threshold=3.0)
+asked_gate = AsyncGate(("number", number), ("digits", asked_digits), threshold=3.0)
 
 def needs_level(prompt, completions, prompt_ids, completion_ids, level, **columns):
     return 1.0
@@ -132,8 +143,8 @@ def maker_modules():
 
 
 @pytest.fixture
-def advantages(maker_modules):
-    """Make experience of responses, two a micro batch, as OpenRLHF does. Returns advantages."""
+def experience(maker_modules):
+    """Make experience of responses, two a micro batch, as OpenRLHF does."""
     import torch
 
     def make(responses):
@@ -166,7 +177,18 @@ def advantages(maker_modules):
             maker.make_experience(batches)  # asks a reward model instead, and there is none
         for batch in batches:
             batch.kl = torch.zeros_like(batch.action_mask, dtype=torch.float32)
-        experiences = maker.compute_advantages_and_returns(batches)
+        return maker.compute_advantages_and_returns(batches)
+
+    return make
+
+
+@pytest.fixture
+def advantages(experience):
+    """Make experience of responses. Returns the advantages, and which failed."""
+    import torch
+
+    def make(responses):
+        experiences = experience(responses)
         logged = torch.cat([experience.info["failed"] for experience in experiences])
         last = [
             row[mask][-1].item()
@@ -176,6 +198,25 @@ def advantages(maker_modules):
         return last, logged.flatten().tolist()
 
     return make
+
+
+@pytest.fixture
+def logged_means(experience, maker_modules):
+    """Take responses through OpenRLHF's replay buffer. Returns the means that it logs."""
+    import torch
+    from openrlhf.trainer.ppo_utils.experience import make_experience_batch, split_experience_batch
+
+    def take(responses):
+        items = [item for batch in experience(responses) for item in split_experience_batch(batch)]
+        info = make_experience_batch(items).info
+        # The actor logs the mean of a list, weighted by samples.
+        return {
+            name: torch.tensor(values, dtype=torch.float).mean().item()
+            for name, values in info.items()
+            if isinstance(values, list)
+        }
+
+    return take
 
 
 @contextlib.contextmanager
@@ -272,6 +313,42 @@ def test_a_missing_column_is_none_too_and_stands_in_the_log(run, rewards_file, m
     [response] = run(rewards_file("OpenRLHFReward(needs_level, on_failure=0.0)"), ["4"])
     assert response["reward"] is None
     assert "it needs the column `level`" in logged[-1]
+
+
+@pytest.mark.parametrize("name", ["gate", "asked_gate"])
+@pytest.mark.parametrize("way", ["file", "HTTP"])
+def test_components_reach_the_log(run, name, way, rewards_file, tmp_path, logged_means):
+    path = rewards_file(f"OpenRLHFReward({name}, on_failure=-1.0)")
+    with contextlib.ExitStack() as stack:
+        if way == "HTTP":
+            path = stack.enter_context(serving(tmp_path, f"my_rewards.{name}", "--on-failure=-1.0"))
+        responses = run(path, ["3", "four", "2", "4"])
+    assert [response["reward"] for response in responses] == [[6.0], [-1.0], [0.0], [8.0]]
+    logged = logged_means(responses)
+    assert logged["failed"] == 1 / 4
+    assert logged["reward/number"] / logged["scored/number"] == pytest.approx((3 + 2 + 4) / 3)
+    assert logged["reward/digits"] / logged["scored/digits"] == pytest.approx((6 + 8) / 2)
+    assert (logged["scored/number"], logged["scored/digits"]) == (3 / 4, 2 / 4)
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [("{'part': [None]}", RuntimeError), ("{}", ValueError), ("{'part': [float('nan')]}", None)],
+)
+def test_why_a_component_has_two_numbers(run, parts, error, tmp_path, logged_means):
+    bare = tmp_path / "bare.py"
+    bare.write_text(
+        "def reward_func(queries, prompts, labels):\n"
+        f"    parts = {parts} if '5<' in queries[0] else {{'part': [1.0]}}\n"
+        "    return {'rewards': [1.0], 'extra_logs': {'failed': [0.0], **parts}}\n",
+        "utf-8",
+    )
+    responses = run(str(bare), ["4", "5", "4", "4"])
+    if error:
+        with pytest.raises(error):
+            logged_means(responses)
+    else:
+        assert math.isnan(logged_means(responses)["part"])
 
 
 def test_nan_would_poison_its_group_without_the_guard(run, tmp_path, advantages):

@@ -14,6 +14,7 @@ import pytest
 import typing_extensions
 
 from reference_impl.adapters.skyrl import SkyRLReward
+from reference_impl.compose import AsyncGate, Gate
 from reference_impl.rules import gsm8k_reward_fn
 
 skyrl_gym = pytest.importorskip("skyrl_gym", reason="SkyRL has an environment of its own")
@@ -229,3 +230,16 @@ def test_the_metrics_of_episodes_are_joined(register):
     register(gsm8k_env)
     joined = skyrl_gym.metrics.aggregate_for_environment("my_task", [{"turns": 1}, {"turns": 3}])
     assert joined == {"turns": 2.0}
+
+
+@pytest.mark.parametrize("batched", [False, True])
+@pytest.mark.parametrize(("gate", "second"), [(Gate, as_number), (AsyncGate, judge)])
+def test_the_components_that_were_scored_are_logged(register, roll_out, gate, second, batched):
+    composite = gate(("number", as_number), ("second", second), threshold=1.0, below=-1.0)
+    register(SkyRLReward(composite, on_failure=-2.0))
+    output = roll_out(["3", "0.5", "four", "1"], batched=batched)
+    rewards = output["rewards"] if batched else paid(output)
+    assert rewards == [3.0, -1.0, -2.0, 1.0]
+    logged = output["rollout_metrics"]
+    assert logged["environment/reward/number"] == (3 + 0.5 + 1) / 3
+    assert logged["environment/reward/second"] == (3 + 1) / 2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from reference_impl.adapters.verifiers import VerifiersReward
+from reference_impl.compose import AsyncGate, Gate
 from reference_impl.judge.testing.scripted_server import Answer, ScriptedServer
 from reference_impl.rules import exact_match_reward_fn
 
@@ -140,6 +141,25 @@ def test_a_field_that_the_data_lacks_is_named_in_the_trace(roll_out):
     (trace,) = roll_out(task_with(VerifiersReward(needs_gold, on_failure=0.0)))
     assert not trace.ok
     assert "needs the column `gold`" in trace.last_error.message
+
+
+@pytest.mark.parametrize(("gate", "second"), [(Gate, number), (AsyncGate, slow_number)])
+def test_the_components_that_were_scored_are_metrics(roll_out, gate, second):
+    composite = gate(("number", number), ("second", second), threshold=1.0)
+    reward = VerifiersReward(composite, on_failure=-1.0)
+
+    def reply(asked):
+        return f"#### {asked.split()[-1]}"
+
+    tasks = [task_with(reward, prompt=f"Say {said}") for said in ("4", "0.5", "four")]
+    both, shut, failed = roll_out(*tasks, reply=reply)
+    assert [trace.reward for trace in (both, shut, failed)] == [4.0, 0.0, -1.0]
+    name = reward.__name__
+    assert both.metrics == {f"{name}/number": 4.0, f"{name}/second": 4.0}
+    assert shut.metrics == {f"{name}/number": 0.5}
+    assert failed.metrics == {}
+    copy = vf.Trace.model_validate(both.model_dump())
+    assert copy.metrics == both.metrics
 
 
 @pytest.mark.parametrize(("value", "ok"), [(math.nan, True), (None, False)])

@@ -26,7 +26,7 @@ PROOF = {
 REWARDS = '''
 import asyncio
 
-from reference_impl import BlockingReward, gsm8k_reward_fn
+from reference_impl import AsyncGate, BlockingReward, Gate, WeightedSum, gsm8k_reward_fn
 from reference_impl.adapters.verl import VerlReward
 
 
@@ -61,6 +61,15 @@ async def meet(prompt, completions, prompt_ids, completion_ids, **columns):
     return float(completions)
 
 
+async def twice(prompt, completions, prompt_ids, completion_ids, **columns):
+    await asyncio.sleep(0)
+    return 2 * float(completions)
+
+
+def length(prompt, completions, prompt_ids, completion_ids, **columns):
+    return float(len(completions))
+
+
 seats = []
 sources = {"openai/gsm8k": gsm8k_reward_fn, "numbers": as_number}
 
@@ -74,6 +83,14 @@ blocking = VerlReward(BlockingReward(judge), on_failure=-1.0)
 all_arrived = VerlReward(arrived)
 never = VerlReward(slow)
 together = VerlReward(meet)
+
+judged_gate = AsyncGate(("number", as_number), ("twice", twice), threshold=1.0)
+weighted = WeightedSum({"number": (as_number, 1.0), "length": (length, 0.5)})
+gated = VerlReward(judged_gate)
+gated_or_minus_one = VerlReward(judged_gate, on_failure=-1.0)
+blocking_gate = VerlReward(BlockingReward(judged_gate), on_failure=-1.0)
+summed_or_minus_one = VerlReward(weighted, on_failure=-1.0)
+mixed = VerlReward({**sources, "gate": judged_gate, "sum": weighted}, on_failure=-1.0)
 
 
 def bare(data_source, solution_str, ground_truth, extra_info=None):
@@ -149,7 +166,10 @@ def score(configure, tokenizer):
 
 
 def rows(tokenizer, completions, source):
-    """Make a batch as verl's rollout hands it over: padded tokens, and the columns of the rows."""
+    """Make a batch as verl's rollout hands it over: padded tokens, and the columns of the rows.
+
+    The source is that of all rows, or a list with one for each.
+    """
     from verl import DataProto
 
     asked = [{"role": "user", "content": "What is 70 + 2?"}]
@@ -162,11 +182,16 @@ def rows(tokenizer, completions, source):
     mask = torch.tensor(
         [[1] * (len(prompt) + len(ids)) + [0] * (longest - len(ids)) for ids in said]
     )
-    row = {**ROW, "data_source": source, "tool_extra_fields": {"raw_prompt": asked}}
+    row = {**ROW, "tool_extra_fields": {"raw_prompt": asked}}
+    each = sources_of(source, completions)
     return DataProto.from_dict(
         tensors={"prompts": prompts, "responses": responses, "attention_mask": mask},
-        non_tensors=as_arrays([copy.deepcopy(row) for _ in said]),
+        non_tensors=as_arrays([{**copy.deepcopy(row), "data_source": one} for one in each]),
     )
+
+
+def sources_of(source, completions):
+    return [source] * len(completions) if isinstance(source, str) else source
 
 
 def as_arrays(rows):
@@ -315,7 +340,10 @@ def roll_out(tokenizer):
             reward_loop_worker_handles=workers.reward_loop_worker_handles,
         )
         asked = [[{"role": "user", "content": f"Say {text}"}] for text in completions]
-        columns = [{**ROW, "raw_prompt": prompt, "data_source": source} for prompt in asked]
+        columns = [
+            {**ROW, "raw_prompt": prompt, "data_source": one}
+            for prompt, one in zip(asked, sources_of(source, completions), strict=True)
+        ]
         batch = DataProto.from_dict(non_tensors=as_arrays(columns))
         return asyncio.run(asyncio.wait_for(worker.generate_sequences(batch), 120))
 
@@ -368,3 +396,119 @@ def test_why_the_adapter_pays_numbers_alone(start_workers, score_batch, roll_out
     # verl takes the keys of the first completion of a batch for those of all.
     with pytest.raises(KeyError):
         score_batch(workers, ["dict", "1"])
+
+
+def components(score, **parts):
+    """What verl is to keep of a completion that a composite scored."""
+    logged = {f"reward/{name}": value for name, value in parts.items()}
+    return {"score": score, "acc": score, **logged}
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_the_managers_keep_the_components(score, manager):
+    results = score(["2", "0.5", "none"], "gated_or_minus_one", manager)
+    assert paid(results) == [4.0, 0.0, -1.0]
+    assert [result["reward_extra_info"] for result in results] == [
+        components(4.0, number=2.0, twice=4.0),
+        components(0.0, number=0.5, twice=None),
+        components(-1.0, number=None, twice=None),
+    ]
+
+
+def kept(batch):
+    """Return what verl keeps of each completion beside its reward."""
+    keys = batch.meta_info["reward_extra_keys"]
+    return [
+        dict(zip(keys, values, strict=True))
+        for values in zip(*(batch.non_tensor_batch[key].tolist() for key in keys), strict=True)
+    ]
+
+
+def test_the_components_of_all_data_sources_share_a_batch(start_workers, score_batch, roll_out):
+    from verl import DataProto
+
+    workers = start_workers("mixed")
+    nothing = {"number": None, "twice": None, "length": None}
+    samples = {
+        ("numbers", "3"): components(3.0, **nothing),
+        ("gate", "2"): components(4.0, **nothing | {"number": 2.0, "twice": 4.0}),
+        ("gate", "0.5"): components(0.0, **nothing | {"number": 0.5}),
+        ("sum", "1"): components(1.5, **nothing | {"number": 1.0, "length": 1.0}),
+        ("sum", "none"): components(-1.0, **nothing),
+        ("numbers", "none"): components(-1.0, **nothing),
+    }
+    sources, said = zip(*samples, strict=True)
+    expected = list(samples.values())
+    for run in (score_batch, roll_out):
+        batch = run(workers, list(said), list(sources))
+        assert sums(batch) == [one["score"] for one in expected]
+        assert kept(batch) == expected
+        # On its way to the actor, a batch is cut and put in another form.
+        assert kept(DataProto.concat(batch.chunk(3))) == expected
+        assert kept(DataProto.from_tensordict(batch.to_tensordict())) == expected
+    # Each worker of the agent loop makes a batch of its own, from a part of the completions.
+    parts = [roll_out(workers, [text], [source]) for source, text in samples]
+    assert kept(DataProto.concat(parts)) == expected
+
+
+def test_the_remote_manager_keeps_the_components_of_a_judge_that_blocks(start_workers, score_batch):
+    batch = score_batch(start_workers("blocking_gate", "remote"), ["2", "0.5", "none"])
+    assert kept(batch) == [
+        components(4.0, number=2.0, twice=4.0),
+        components(0.0, number=0.5, twice=None),
+        components(-1.0, number=None, twice=None),
+    ]
+
+
+def test_validation_takes_the_mean_of_what_was_scored(score):
+    from verl.trainer.ppo.metric_utils import process_validation_metrics
+
+    said, sources = ["2", "0.5", "none", "3", "1"], ["gate", "gate", "gate", "numbers", "sum"]
+    results = [result["reward_extra_info"] for result in score(said, "mixed", source=sources)]
+    infos = {key: [result[key] for result in results] for key in results[0]}
+    metrics = process_validation_metrics(sources, ["uid"] * len(said), infos)
+    gate = metrics["gate"]
+    assert gate["acc"]["mean@3"] == gate["score"]["mean@3"] == pytest.approx((4 + 0 - 1) / 3)
+    assert gate["reward/number"]["mean@2"] == (2 + 0.5) / 2
+    assert gate["reward/twice"]["mean@1"] == 4.0
+    assert set(metrics["numbers"]) == {"score", "acc"}
+    assert set(metrics["sum"]) == {"score", "acc", "reward/number", "reward/length"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "completions", "all_scored"),
+    [
+        ("summed_or_minus_one", ["number", "length"], ["1", "20", "300"], True),
+        ("summed_or_minus_one", ["number", "length"], ["1", "20", "none"], False),
+        ("gated_or_minus_one", ["number", "twice"], ["2", "3", "0.5"], False),
+    ],
+)
+def test_gdpo_takes_components_and_makes_nan_of_what_was_not_scored(
+    configure, score, name, parts, completions, all_scored
+):
+    from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    keys = f"+algorithm.gdpo_reward_keys=[{','.join(f'reward/{part}' for part in parts)}]"
+    results = [result["reward_extra_info"] for result in score(completions, name, "gdpo")]
+    ones = torch.ones(len(results), 1)
+    advantages, _ = get_adv_estimator_fn("gdpo")(
+        token_level_rewards=ones,
+        response_mask=ones,
+        index=np.array(["uid"] * len(results)),
+        config=configure(name, "gdpo", keys).algorithm,
+        non_tensor_batch={key: np.array([one[key] for one in results]) for key in results[0]},
+        batch={"prompts": ones, "attention_mask": torch.ones(len(results), 2, dtype=torch.long)},
+    )
+    first, second, third = advantages[:, 0].tolist()
+    if all_scored:
+        assert first < second < third
+    else:
+        assert all(map(math.isnan, (first, second, third)))
+
+
+def test_the_rate_limited_manager_leaves_the_keys_out_where_it_pays_zero(
+    start_workers, score_batch
+):
+    workers = start_workers("gated", "rate_limited")
+    with pytest.raises(KeyError, match="score"):
+        score_batch(workers, ["2", "none"])
