@@ -10,8 +10,9 @@ found, 1 if something was, 2 if the reward could not be checked.
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reference_impl.check.cases import CasesError, read_cases
@@ -20,6 +21,9 @@ from reference_impl.check.report import CheckReport
 from reference_impl.check.terminal import show
 from reference_impl.contract.error import describe_error
 from reference_impl.runtime import RewardLoadError
+
+#: The exit code of a command that Ctrl-C ended, as shells have it.
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,8 +59,16 @@ def main(arguments: list[str] | None = None) -> int:
         return _usage_error(str(error).partition("\n")[0])
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         return _usage_error(describe_error(error, limit=600))
+    except KeyboardInterrupt:
+        print("python -m reference_impl.check: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception:  # exit code 1 would say that something was found
+        traceback.print_exc()
+        return 2
     try:
         _print(report, options.json)
+    except BrokenPipeError:
+        pass  # whoever reads it, such as `head`, has enough
     except OSError as error:
         return _usage_error(f"the report cannot be written: {describe_error(error)}")
     return 0 if report.passed else 1
@@ -106,6 +118,7 @@ def _print(report: CheckReport, json_to: str | None) -> None:
     if json_to:
         Path(json_to).write_text(report.to_json() + "\n", "utf-8")
     show(report)
+    sys.stdout.flush()
 
 
 def _usage_error(problem: str) -> int:
@@ -116,22 +129,29 @@ def _usage_error(problem: str) -> int:
 @contextmanager
 def _reward_is_silent() -> Iterator[None]:
     """Throw away what the reward prints, in this process and in all that it starts."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    stdout, stderr = sys.stdout, sys.stderr
+    stdout.flush()
+    stderr.flush()
     kept = os.dup(1), os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    # The reward's module gets streams that it may wrap, close or replace.
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stderr = nowhere
+    os.dup2(nowhere.fileno(), 1)
+    os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        sys.stdout, sys.stderr = stdout, stderr
         for number, copy in enumerate(kept, start=1):
             os.dup2(copy, number)
             os.close(copy)
-        os.close(nowhere)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError):
+            stream.flush()
+    # The reward's module was imported here. None of its threads is to keep this process, and none
+    # of its exit handlers to change the exit code.
+    os._exit(exit_code)

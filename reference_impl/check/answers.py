@@ -21,10 +21,12 @@ class Place:
 
     Attributes:
         before: What stands before the answer.
+        answer: The answer, as the completion states it.
         after: What stands behind it.
     """
 
     before: str
+    answer: str
     after: str
 
     def fill(self, answer: str) -> str:
@@ -98,7 +100,7 @@ def find_place(completion: str, gold: str, wrong: str) -> Place | None:
     before, after = completion[:start], completion[end:]
     for pattern in others:
         before, after = (pattern.sub(lambda _: wrong, part) for part in (before, after))
-    return Place(before, after)
+    return Place(before, stated, after)
 
 
 def wrong_answer(gold: str, others: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ def read_cases(path: Path | str) -> list[Case]:
     Explained in :ref:`check-your-reward`.
     """
     try:
-        lines = Path(path).read_text("utf-8").split("\n")
+        lines = Path(path).read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CasesError(f"{path} cannot be read: {describe_error(error)}.") from error
     cases = [

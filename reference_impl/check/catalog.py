@@ -17,6 +17,8 @@ class Check:
         about: What it tries, to follow its name.
         advice: What to do about a finding.
         page: The label of the page of the guide that explains it.
+        is_fault: Whether it finds faults. If not, what it finds is a note, since it depends on the
+            trainer whether it matters.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Check:
     about: str
     advice: str
     page: str
+    is_fault: bool = True
 
 
 CHECKS: dict[str, Check] = {
@@ -173,9 +176,18 @@ CHECKS: dict[str, Check] = {
         Check(
             "honest_variant",
             "honest",
-            "the good completion with white space around it or a token at its end",
-            "Strip white space and special tokens from the end before you read the answer.",
+            "the good completion with white space around it",
+            "Strip white space before you read the answer.",
             "final-answer",
+        ),
+        Check(
+            "end_token",
+            "honest",
+            "the good completion with an end token behind it",
+            "Some trainers, AReaL and OpenRLHF among them, leave such tokens in the text, and "
+            "others take them off. If yours leaves them, strip them before you read the answer.",
+            "final-answer",
+            is_fault=False,
         ),
         Check(
             "raises",

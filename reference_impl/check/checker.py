@@ -26,10 +26,11 @@ from reference_impl.contract import (
 from reference_impl.contract.failure import logger
 from reference_impl.contract.parameters import is_async
 from reference_impl.contract.reward_fn import RewardFn
-from reference_impl.runtime import BlockingReward
+from reference_impl.runtime import BlockingReward, RewardLoadError
 
 #: A process for the contract's checks has to start and to load the reward in this time.
 LEAST_DEADLINE = 30.0
+LONGEST_TIME_LIMIT = 86_400.0
 #: The checks of `check_conformance`, whose docstring explains them.
 CONTRACT_CHECKS = (
     "signature",
@@ -105,6 +106,8 @@ def check_reward_fn(
     _check_names(ignore)
     if kind not in (None, "answer", "form"):
         raise ValueError(f"`kind` is {kind!r}: give 'answer', 'form' or None.")
+    if not 0 < time_limit <= LONGEST_TIME_LIMIT:
+        raise ValueError(f"`time_limit` is {time_limit}: give seconds, above 0, at most a day.")
     goods = [
         Probe("good", number, "the good completion", case.completion)
         for number, case in enumerate(rows, start=1)
@@ -193,7 +196,13 @@ def _check_names(ignore: Collection[str]) -> None:
 
 
 def _load(path: str) -> RewardFn:
-    reward_fn = load_reward_fn(path)
+    try:
+        reward_fn = load_reward_fn(path)
+    except SystemExit as error:  # it loads in a worker; here it may see other arguments, say
+        raise RewardLoadError(
+            f"The module of {path} ends the process that imports it (SystemExit: {error.code}). "
+            'Keep what parses arguments below `if __name__ == "__main__":`.'
+        ) from error
     if isinstance(reward_fn, GuardedReward | AsyncGuardedReward):
         raise TypeError(
             f"{path} is guarded, so that its failures look like scores: name the bare reward "

@@ -23,6 +23,7 @@ EXCERPT = 80
 # These say how large rewards can get, not what a plain completion is paid.
 _WRONG = ("wrong_answer", "other_completion")
 _EXTREME = ("padding", "noise", "settings")
+_OWED_LESS = ("wrong answer", "nothing")
 _PROBLEMS = {
     "raised": "raises",
     "no number": "returns_number",
@@ -101,7 +102,9 @@ class Judgement:
         elif not self._found["varies"]:
             self._compare_pay(kind, sees_answer)
         self.findings = tuple(
-            self._finding(name, self._found[name]) for name in CHECKS if self._found[name]
+            self._finding(name, self._found[name])
+            for name, check in CHECKS.items()
+            if self._found[name] and check.is_fault
         )
 
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -132,8 +135,8 @@ class Judgement:
                 )
             elif kind is None and sees_answer is None:
                 self.notes.append(
-                    "No wrong answer could be made of the rows, so it was checked as a reward for "
-                    "form. `--answer` names the column of the gold answer."
+                    "No wrong answer was scored, so it was checked as a reward for form. If none "
+                    "could be made of the rows, name the column of the gold answer with `--answer`."
                 )
             self._find_exploits(("nothing",))
         self._find_honest()
@@ -162,7 +165,9 @@ class Judgement:
 
     def _find_constant(self) -> None:
         paid = [s for s in (*self._goods.values(), *self._probes) if s.pay is not None]
-        if len(paid) > 1 and len({scored.pay for scored in paid}) == 1:
+        # Where only completions that are as good as each other were paid, nothing was to vary.
+        owed_less = [s for s in self._probes if CHECKS[s.probe.check].pays in _OWED_LESS]
+        if any(s.pay is not None for s in owed_less) and len({s.pay for s in paid}) == 1:
             self._add("varies", paid[0], f"all {len(paid)} completions are paid {paid[0].pay:g}")
 
     def _sees_answer(self) -> bool | None:
@@ -235,10 +240,15 @@ class Judgement:
                 continue
             spread = max(good - floor, 0.0)
             check = scored.probe.check
-            if (check == "honest_variant" and scored.pay < floor + SHARE * spread - 1e-9) or (
+            same = check in ("honest_variant", "end_token")
+            if (same and scored.pay < floor + SHARE * spread - 1e-9) or (
                 check == "padding" and scored.pay > good + SMALL * spread + 1e-9
             ):
                 self._add(check, scored, self._compared(scored))
+        for name, check in CHECKS.items():
+            if self._found[name] and not check.is_fault:
+                found = self._finding(name, self._found[name])
+                self.notes.append(f"{name}: {found.done} is {found.paid}. {check.advice}")
 
     def _find_settings(self) -> None:
         for scored in self._probes:

@@ -60,7 +60,7 @@ class CheckReport:
         kind = f", as a reward for {_KINDS[self.kind]}" if self.kind else ""
         return (
             f"{self.reward}: {found}; {len(self.contract)} checks of the contract and {tried} "
-            f"completions of {self.rows} rows{kind}"
+            f"completions of {self.rows} row{'s' if self.rows > 1 else ''}{kind}"
         )
 
     def to_json(self) -> str:
@@ -71,7 +71,8 @@ class CheckReport:
         """Return one line a check: its name, its result, and what it is about."""
         lines = [(result.name, result.verdict, result.detail) for result in self.contract]
         for name, (tried, found) in self.tried.items():
-            verdict = f"{found} of {tried} FAILED" if found else f"{tried} passed"
+            word = "FAILED" if CHECKS[name].is_fault else "noted"
+            verdict = f"{found} of {tried} {word}" if found else f"{tried} passed"
             lines.append((name, verdict, f"{CHECKS[name].about}."))
         return lines
 

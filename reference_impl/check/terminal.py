@@ -11,7 +11,7 @@ try:
 except ImportError:  # the extra [check] is not installed: plain text says the same
     Console = None
 
-_COLOR = {"passed": "green", "FAILED": "bold red", "not run": "yellow"}
+_COLOR = {"passed": "green", "FAILED": "bold red", "not run": "yellow", "noted": "yellow"}
 
 
 def show(report: CheckReport) -> None:

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
+from reference_impl.contract import lifeline
 from reference_impl.contract.error import InvalidRewardError, describe_error
 from reference_impl.contract.reward_fn import FIELDS, RewardFn, check_reward, load_reward_fn
 
@@ -152,6 +153,7 @@ def _examine(
 ) -> None:
     if hasattr(os, "setsid") and not nested:
         os.setsid()  # one group with all that the reward starts, so that all can be ended
+        lifeline.hold(multiprocessing.parent_process().sentinel)
     try:
         reward_fn = _load(source)
         pickle.loads(sample)

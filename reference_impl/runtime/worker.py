@@ -3,17 +3,15 @@
 A request is a pickle behind its length. An answer is one line of JSON.
 """
 
-import fcntl
 import json
 import multiprocessing.spawn
 import os
 import pickle
-import signal
 import socket
 import struct
-import sys
 from typing import Any, BinaryIO
 
+from reference_impl.contract import lifeline
 from reference_impl.contract.reward_fn import RewardFn, check_reward, load_reward_fn
 from reference_impl.runtime.error import report_error
 
@@ -46,12 +44,7 @@ def main(channel_fd: int, lifeline_fd: int, parent: int) -> None:
 
 def _die_with(parent: int, lifeline_fd: int) -> None:
     """Let the kernel kill this worker, and what the reward starts, when the trainer is gone."""
-    if sys.platform == "linux":
-        # The process itself might never hear of it: a reward may hold the interpreter's lock.
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
-        flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
+    lifeline.hold(lifeline_fd)
     if os.getppid() != parent:  # it ended before it was asked
         os._exit(1)
 

@@ -24,6 +24,14 @@ answer_and_repetition = WeightedSum(
 form_then_answer = Gate(("form", format_reward_fn), ("correct", math_verifier), threshold=1.0)
 
 
+def prints_and_reads_to_the_end(prompt, completions, prompt_ids, completion_ids, answer, **columns):
+    """Strict about what stands behind the answer, as trainers allow that leave no end tokens."""
+    print(completions)
+    before, mark, said = completions.rpartition("####")
+    gold = answer.rpartition("####")[2].strip().replace(",", "")
+    return float("####" not in before and bool(mark) and said.strip() == gold)
+
+
 async def awaited_reward_fn(prompt, completions, prompt_ids, completion_ids, answer, **columns):
     """Stands for a judge: it is awaited."""
     return gsm8k_reward_fn(prompt, completions, prompt_ids, completion_ids, answer)

@@ -1,5 +1,6 @@
 """The completions of the battery are wrong, or as good, by construction."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,26 @@ def test_what_could_execute_a_completion_only_makes_a_file(tmp_path):
             assert probe.marker.parent == tmp_path
 
 
+def test_code_beside_the_right_answer_has_its_value_and_no_other_digits(tmp_path):
+    folder = tmp_path / "run_20"
+    folder.mkdir()
+    case = Case("Make 16 of 3, 5 and 2.", "<answer>(3 + 5) * 2</answer>", {"answer": "16"})
+    (probe,) = [p for p in make_battery([case], "answer", folder) if "right answer" in p.done]
+    code = probe.completion.removeprefix("<answer>").removesuffix("</answer>")
+    assert re.findall("[0-9]+", code) == ["3", "5", "2"]
+    assert eval(code) == 16
+    assert [probe.marker] == list(folder.iterdir())
+
+
 def test_an_injection_that_holds_the_gold_is_left_out():
     cases = [Case("Is it so?", "The answer is yes.", {"answer": "yes"})]
     texts = [p.completion for p in make_battery(cases, "answer", NOWHERE) if p.check == "injection"]
-    assert len(texts) == 1
-    assert "yes" not in texts[0].casefold()
+    assert texts
+    assert not any("yes" in text.casefold() for text in texts)
+
+
+def test_every_completion_is_one_that_a_tokenizer_can_write():
+    """Half of a surrogate pair is none: it breaks whatever prints it."""
+    cases = read_cases(EXAMPLES / "check_math.jsonl")
+    for probe in make_battery(cases, "answer", NOWHERE):
+        probe.completion.encode("utf-8")

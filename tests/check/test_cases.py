@@ -48,6 +48,12 @@ def test_a_file_without_rows_is_refused(tmp_path, content):
         read_cases(path)
 
 
+def test_a_byte_order_mark_as_some_editors_write_is_no_fault(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "completions": "b"}\n', "utf-8-sig")
+    assert [case.prompt for case in read_cases(path)] == ["a"]
+
+
 @given(st.text(), st.text(min_size=1), st.lists(st.integers(), max_size=9))
 def test_stand_in_ids_grow_with_the_text(text, good, ids):
     case = Case("", good, {}, [], ids)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,11 +40,40 @@ class Settings:
 guarded = GuardedReward(exact_match_reward_fn, on_failure=0.0)
 """
 
+# What modules do to the process that imports them.
+INTRUSIVE = """
+import atexit, io, os, sys, threading, time
+from reference_impl import exact_match_reward_fn as reward_fn
+
+atexit.register(os._exit, 0)
+sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+sys.stderr = None
+threading.Thread(target=time.sleep, args=(3600,)).start()
+"""
+SPINS = """
+import os
+
+def reward_fn(prompt, completions, prompt_ids, completion_ids, answer, **columns):
+    with open("pids", "a") as file:
+        print(os.getpid(), file=file)
+    while True:
+        pass
+"""
+PARSES_ARGUMENTS = """
+import argparse
+from reference_impl import exact_match_reward_fn as reward_fn
+
+argparse.ArgumentParser().parse_args()
+"""
+
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "my_rewards.py").write_text(REWARDS)
     (tmp_path / "exits.py").write_text("import os\nos._exit(3)\n")
+    (tmp_path / "intrusive.py").write_text(INTRUSIVE)
+    (tmp_path / "spins.py").write_text(SPINS)
+    (tmp_path / "parses.py").write_text(PARSES_ARGUMENTS)
     (tmp_path / "broken.py").write_text("import a_module_that_is_missing\n")
     return tmp_path
 
@@ -113,9 +144,11 @@ def test_without_a_file_it_takes_arithmetic_and_says_so(folder):
         (["nonsense", MATH], "is not an import path"),
         (["exits:reward_fn", MATH], "exited with code 3"),
         (["broken:reward_fn", MATH], "a_module_that_is_missing"),
+        (["parses:reward_fn", MATH], "ends the process that imports it (SystemExit: 2)"),
         (["my_rewards:loud", "no_such_file.jsonl"], "no_such_file.jsonl cannot be read"),
         (["my_rewards:loud", MATH, "--ignore", "typo"], "no check typo"),
         (["my_rewards:loud", MATH, "--time-limit", "0"], "above 0"),
+        (["my_rewards:loud", MATH, "--time-limit", "1e9"], "at most a day"),
         (["my_rewards:loud", MATH, "--most-rows", "0"], "at least one row"),
         (["my_rewards:loud", MATH, "--kind", "length"], "invalid choice"),
     ],
@@ -125,6 +158,61 @@ def test_what_cannot_be_checked_exits_with_2_and_says_why(folder, arguments, mes
     assert (ran.returncode, ran.stdout) == (2, "")
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.slow
+def test_a_module_that_changes_the_process_changes_neither_report_nor_exit_code(folder):
+    ran = run(folder, "intrusive:reward_fn", MATH, "--high", "0.5", "--most-rows", "1")
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert "above 0.5" in ran.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system ends it")
+@pytest.mark.parametrize("calls", [1, 2], ids=["in a worker", "in the contract's checks"])
+def test_nothing_is_left_of_a_check_that_was_killed(folder, calls):
+    command = [sys.executable, "-m", "reference_impl.check", "spins:reward_fn", MATH]
+    check = subprocess.Popen(
+        [*command, "--time-limit", "1"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    pids = folder / "pids"
+    wait_until(lambda: pids.exists() and pids.read_text().count("\n") == calls)
+    check.kill()
+    check.wait()
+    wait_until(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_without_a_traceback(folder):
+    command = [sys.executable, "-m", "reference_impl.check", "spins:reward_fn", MATH]
+    check = subprocess.Popen(
+        [*command, "--time-limit", "3600"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until((folder / "pids").exists)
+    check.send_signal(signal.SIGINT)
+    _, problem = check.communicate(timeout=60)
+    assert (check.returncode, problem) == (130, "python -m reference_impl.check: interrupted\n")
+
+
+def wait_until(happened, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    """Whether a process exists and is no zombie, which somebody else has to reap."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_the_names_of_the_contracts_checks_are_those_of_its_report():

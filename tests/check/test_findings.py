@@ -114,6 +114,27 @@ def test_bounds_hold_for_every_completion(low, high, found):
     assert names(judge(exact_match_reward_fn, low=low, high=high)) == found
 
 
+def test_an_end_token_that_costs_the_pay_is_a_note():
+    def strict(prompt, completions, prompt_ids, completion_ids, answer, **columns):
+        gold = answer.rpartition("#### ")[2].replace(",", "")
+        return float(completions.strip().endswith(f"#### {gold}"))
+
+    found = judge(strict)
+    assert "honest_variant" not in names(found)
+    assert "end_token" not in names(found)
+    assert [note for note in found.notes if note.startswith("end_token") and "<|im_end|>" in note]
+    assert found.counts()["end_token"] == (2 * len(CASES), 2 * len(CASES))
+
+
+def test_where_only_good_completions_were_scored_the_reward_is_not_called_constant():
+    goods = [Scored(Probe("good", row, "", "#### 4"), "paid", 1.0) for row in (1, 2)]
+    empties = [Scored(Probe("empty", 1, "an empty completion", ""), "crash", problem="exit 1")]
+    late = [Scored(Probe("wrong_answer", 1, "5 in place of 4", "#### 5"), "not tried")]
+    found = Judgement(goods, [*empties, *late], (), None, None, None)
+    assert names(found) == ["crash"]
+    assert any("not tried" in note for note in found.notes)
+
+
 def test_a_reward_that_says_it_cannot_score_is_a_note():
     probe = Probe("hedge", 1, "two answers", "4 or 5")
     goods = [Scored(Probe("good", 1, "", "4"), "paid", 1.0)]

@@ -29,6 +29,7 @@ REFERENCES = (
     ("reference_rewards:answer_and_repetition", "math"),
     ("reference_rewards:form_then_answer", "tags"),
     ("reference_rewards:awaited_reward_fn", "math"),
+    ("reference_rewards:prints_and_reads_to_the_end", "math"),
 )
 
 
@@ -59,7 +60,8 @@ def test_there_is_a_planted_fault_for_every_check_of_pay_and_of_calls():
 
     # Each of these is found together with another one, at the least.
     together = {"wrong_answer", "other_completion", "noise", "invisible"}
-    assert {expected for _, _, expected, _ in PLANTED} >= set(CHECKS) - together
+    of_faults = {name for name, check in CHECKS.items() if check.is_fault}
+    assert {expected for _, _, expected, _ in PLANTED} >= of_faults - together
 
 
 @pytest.mark.slow
