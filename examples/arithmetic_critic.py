@@ -5,8 +5,8 @@ knows such completions, and nothing says how it scores others. It starts from th
 weights, as reward models usually start from a language model.
 
 A second critic is trained with hard negatives: completions of the same questions that are wrong in
-many ways, often by a single number, whether the policy would write them or not. It is the same
-model with the same loss.
+many ways, often by a single number, sometimes beyond recognition, whether the policy would write
+them or not. It is the same model with the same loss, trained for longer.
 """
 
 import itertools
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from arithmetic_policy import complete
+from arithmetic_policy import HIGHEST_TOKEN, complete
 from arithmetic_task import (
     ANSWER,
+    MAX_TOKENS,
     NEAR,
     PIECES,
     Question,
@@ -48,17 +49,19 @@ STEPS = 120
 BATCH = 48  # pairs
 LEARNING_RATE = 1e-3
 
-HARD_SAMPLES = 25  # pairs of each question
-HARD_STEPS = 800
-# How a completion is made wrong, and how often. Slips are in running totals, which the policy comes
-# to prefer.
+HARD_SAMPLES = 50  # pairs of each question
+HARD_STEPS = 1400
+# How a completion is made wrong, and how often. Slips in running totals are the hardest to see. The
+# policy comes to prefer running totals, so that another answer behind right ones is next to be
+# found. Other tokens cover what nobody would think of, such as one number said twenty times.
 WAYS = {
     "demonstration": 1,
     "other question": 1,
     "other sum": 1,
-    "slips": 4,
+    "other answer": 3,
+    "slips": 8,
     "other numbers": 1,
-    "other tokens": 1,
+    "other tokens": 3,
 }
 NUMBER = re.compile(r"\d+")
 
@@ -195,7 +198,7 @@ def right_completion(question: Question, rng: random.Random) -> str:
 def hard_negative(
     question: Question, right: str, questions: Sequence[Question], rng: random.Random
 ) -> str:
-    """Write a completion that is wrong in one of six ways. By chance it may come out right.
+    """Write a completion that is wrong in one of seven ways. By chance it may come out right.
 
     Args:
         question: The question.
@@ -218,15 +221,16 @@ def hard_negative(
     if way == "other sum":
         other = str(rng.choice(numbers))
         return NUMBER.sub(lambda found: other if found[0] == str(total) else found[0], right)
+    if way == "other answer":
+        return right.split(ANSWER)[0] + boxed
     if way == "slips":
         terms = list(question)
-        for _ in range(rng.choice([0, 1, 1, 1, 1, 2, 3])):
+        for _ in range(rng.choice([1, 1, 1, 1, 2, 3])):
             place = rng.randrange(len(terms))
             terms[place] = max(0, terms[place] + rng.choice([-10, -3, -2, -1, -1, 1, 1, 2, 3, 5]))
         if rng.random() < 0.1:
             terms.pop(rng.randrange(len(terms)))
-        text = _totals(terms)
-        return text.split(ANSWER)[0] + boxed if rng.random() < 0.3 else text
+        return _totals(terms)
     if way == "other numbers":
         share = rng.random()
         steps = NUMBER.sub(
@@ -234,11 +238,13 @@ def hard_negative(
             right.split(ANSWER)[0],
         )
         return steps + boxed
+    # A span, as short as nothing and as long as all, becomes a few tokens or as many as the policy
+    # can write. They are of one kind, said again and again, or of several.
     tokens = re.findall(r"\d+|\D+", right)
-    for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(tokens) + 1)
-        put = rng.choices([*PIECES, *tokens, *map(str, range(25))], k=rng.randint(0, 2))
-        tokens[place : place + rng.randint(0, 2)] = put
+    every = [*PIECES, *tokens, *map(str, range(HIGHEST_TOKEN + 1))]
+    kinds = rng.choices(every, k=rng.choice([1, 2, 4, 8]))
+    start, end = sorted(rng.choices(range(len(tokens) + 1), k=2))
+    tokens[start:end] = rng.choices(kinds, k=rng.randint(0, rng.choice([2, MAX_TOKENS])))
     return "".join(tokens)
 
 

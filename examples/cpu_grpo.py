@@ -1,4 +1,4 @@
-"""GRPO that learns, on a processor, in about a minute: TRL's trainer and a policy made here.
+"""GRPO that learns, on a processor, in one to three minutes: TRL's trainer and a policy made here.
 
     python examples/cpu_grpo.py --reward rule
     python examples/cpu_grpo.py --reward critic

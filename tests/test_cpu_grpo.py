@@ -155,6 +155,15 @@ def test_a_hard_pair_is_a_right_and_a_wrong_completion_in_every_way(task, monkey
             assert numeric_match_reward_fn("", wrong, [], [], answer=gold) == 0.0
 
 
+@pytest.mark.slow
+def test_hard_negatives_hold_a_number_said_again_and_again(task, monkeypatch):
+    import arithmetic_critic
+
+    monkeypatch.setattr(arithmetic_critic, "HARD_SAMPLES", 5)
+    wrong = {text for _, _, text in arithmetic_critic.hard_pairs(task.split()[0], seed=0)}
+    assert sum(bool(re.search(r"(\d+)\1{9}", text)) for text in wrong) > 20
+
+
 def test_an_unknown_reward_is_named_with_the_choices():
     from arithmetic_rewards import reward_named
 
