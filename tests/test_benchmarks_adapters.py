@@ -20,6 +20,7 @@ def run(*options):
     )
 
 
+@pytest.mark.slow
 def test_a_short_run_gives_a_ratio_for_each_adapter():
     ran = run("--samples", "8", "--repeats", "1", "--json")
     assert ran.returncode == 0, ran.stderr
@@ -29,6 +30,7 @@ def test_a_short_run_gives_a_ratio_for_each_adapter():
     assert all(ratio > 0 for ratio in ratios.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--samples", "--repeats"])
 def test_none_is_refused(option):
     ran = run(option, "0")

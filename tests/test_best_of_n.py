@@ -70,6 +70,7 @@ def test_a_completion_without_a_score_is_never_drawn(script):
     assert [point["accuracy"] for point in points] == [0.5, 0.5, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

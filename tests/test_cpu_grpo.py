@@ -232,6 +232,7 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
     assert Path(last_checkpoint(tmp_path)).name == "checkpoint-5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

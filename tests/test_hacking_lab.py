@@ -82,6 +82,7 @@ def test_the_substring_match_pays_any_list_that_holds_the_answer(low, extra, ans
         assert reward == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

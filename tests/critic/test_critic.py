@@ -110,6 +110,7 @@ def test_loading_twice_loads_once(model, loads):
     assert len(loads) == 1
 
 
+@pytest.mark.slow
 def test_release_gives_the_model_back_and_the_next_call_loads_again(model, loads):
     critic = Critic(str(model))
     critic.release()  # nothing to give back

@@ -395,6 +395,7 @@ def cut_between_chunks(handler):
     handler.close_connection = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", [status(429), status(502), status(503), status(504), hang_up, cut, cut_between_chunks]
 )
@@ -430,6 +431,7 @@ def test_a_sample_that_is_too_long_is_refused_by_the_server(serve):
         call(VLLMCritic(serve(vllm).url, MODEL), "4" * 3000)
 
 
+@pytest.mark.slow
 def test_retry_after_is_respected(serve):
     server = serve(vllm)
     server.faults = [status(429, Retry_After="1")]
@@ -484,6 +486,7 @@ def byte_by_byte(beginning):
     return fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -264,6 +264,7 @@ def test_a_server_that_is_not_there_is_unavailable():
 # --- Waits and the deadline -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "asked", "seconds"), [("Retry-After", "1", 1), ("retry-after-ms", "200", 0.2)]
 )
@@ -351,6 +352,7 @@ def test_a_hung_server_opens_the_circuit(serve):
         ask(client)
 
 
+@pytest.mark.slow
 def test_a_call_that_spent_its_time_waiting_blames_nobody(serve):
     server = serve([Answer("fine")], latency_seconds=0.4)
     client = client_of(server, concurrency=1, deadline_seconds=0.6, breaker_failures=1)

@@ -109,6 +109,7 @@ def test_a_forked_pool_asks_with_connections_of_its_own(judge):
         assert list(pool.map(score, range(8))) == [1.0] * 8
 
 
+@pytest.mark.slow
 def test_asking_costs_no_torch(judge):
     code = (
         "import sys\n"

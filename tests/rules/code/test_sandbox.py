@@ -60,6 +60,7 @@ def test_what_a_program_does_has_a_word(program, outcome):
     assert reward.outcomes == {outcome: 1}
 
 
+@pytest.mark.slow
 def test_time_that_is_used_up_is_a_timeout():
     with Sandbox("while True: pass", Limits(cpu_seconds=1, deadline_seconds=60), "limits") as box:
         run = box.run()

@@ -86,6 +86,7 @@ def test_a_prompt_that_asks_for_percent_takes_the_sign_or_its_absence():
     assert not VERIFIER.judge(r"\boxed{25\%}", gold="25", prompt="How many are red?").correct
 
 
+@pytest.mark.slow
 def test_a_completion_has_one_deadline_however_many_answers_it_states():
     hurried = MathVerifier(seconds=0.5)
     slow = " ".join(
@@ -129,6 +130,7 @@ def test_bad_settings_raise(settings):
         MathVerifier(**settings)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_settled_in_time_is_not_paid_and_is_counted():
     hurried = MathVerifier(seconds=0.3)
     slow = r"\boxed{\sum_{k=1}^{9999} \binom{9999}{k} \cdot 3^{k}}"
